@@ -1,0 +1,1 @@
+//! What goes between driver and emulator.

@@ -1,0 +1,3 @@
+//! The drivers, one folder each.
+
+pub mod emulated;

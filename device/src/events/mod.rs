@@ -1,0 +1,1 @@
+//! Device events: uevents, received and sent.

@@ -1,0 +1,1 @@
+//! Memory shared with another process, which is taken for hostile.

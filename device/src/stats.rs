@@ -1,0 +1,1 @@
+//! Published counters: a small file for each process.
