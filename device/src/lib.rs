@@ -19,7 +19,8 @@ pub mod stats;
 pub use address::Bdf;
 pub use class::Class;
 pub use instance::{
-    Device, Driver, Instance, InstanceOptions, Occupancy, OpenError, Response, Sink, State, Status, SubmitError, Tag,
+    Device, Driver, Instance, InstanceOptions, Occupancy, OpenError, Response, Sink, State, Status,
+    SubmitError, Tag,
 };
 pub use key::{EcKey, Executor, Key, KeyMaterial, MontgomeryKey, RsaKey, RsaPrivate};
 pub use request::{Curve, InvalidRequest, Kind, MontgomeryCurve, Operation, Output, Request};

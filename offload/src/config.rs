@@ -257,7 +257,10 @@ mod tests {
         ] {
             let message = config.set(name, value).unwrap_err().to_string();
             let allowed = SETTINGS.iter().find(|setting| setting.name == name).unwrap().allowed;
-            assert!(message.contains(name) && message.contains(value) && message.contains(allowed), "{message}");
+            assert!(
+                message.contains(name) && message.contains(value) && message.contains(allowed),
+                "{message}"
+            );
         }
         assert_eq!(config, Config::default());
         assert!(config.set("deadlines", "1").unwrap_err().to_string().contains("deadline_ms"));
