@@ -61,7 +61,9 @@ mod tests {
         let bdf: Bdf = "0000:6b:00.0".parse().unwrap();
         assert_eq!(bdf, Bdf { domain: 0, bus: 0x6b, device: 0, function: 0 });
         assert_eq!(bdf.to_string(), "0000:6b:00.0");
-        for wrong in ["", "6b:00.0", "0000:6b:20.0", "0000:6b:00.8", "0000:6b:00", "0000:+b:00.0", "00000:6b:00.0"] {
+        for wrong in
+            ["", "6b:00.0", "0000:6b:20.0", "0000:6b:00.8", "0000:6b:00", "0000:+b:00.0", "00000:6b:00.0"]
+        {
             assert!(wrong.parse::<Bdf>().is_err(), "{wrong}");
         }
     }

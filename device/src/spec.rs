@@ -23,7 +23,9 @@ pub struct SpecError {
 pub fn open(spec: &str) -> Result<Box<dyn Driver>, SpecError> {
     let error = |why| SpecError { spec: spec.to_owned(), why };
     match spec.split_once(':') {
-        Some(("emulated", dir)) if dir.starts_with('/') => Ok(Box::new(EmulatedDriver::new(PathBuf::from(dir)))),
+        Some(("emulated", dir)) if dir.starts_with('/') => {
+            Ok(Box::new(EmulatedDriver::new(PathBuf::from(dir))))
+        }
         Some(("emulated", _)) => Err(error("the directory must be an absolute path")),
         _ => Err(error("unknown kind")),
     }

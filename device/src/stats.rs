@@ -1,1 +1,0 @@
-//! Published counters: a small file for each process.

@@ -1,0 +1,305 @@
+//! The reading side. A file may be of any user: it is copied out once, with a bound, and then checked.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path as FilePath, PathBuf};
+
+use super::{
+    Counter, DEVICE_WORDS, DeviceCounter, FILE_BYTES, FIRST_COUNTER, FIRST_DEVICE, FIRST_KIND, FIRST_LATENCY,
+    MAGIC, MAX_DEVICES, Path, VERSION, WORDS, start_time, unpack,
+};
+use crate::address::Bdf;
+use crate::request::Kind;
+
+/// Why a directory, or a file in it, could not be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The system refused.
+    #[error("{path}: {source}")]
+    System {
+        /// Which file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Not such a file, or of another version.
+    #[error("{path} is no file of counters of version {VERSION}")]
+    Foreign {
+        /// Which file.
+        path: PathBuf,
+    },
+}
+
+/// The counters of one process, or a sum of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sum {
+    words: Vec<u64>,
+    devices: Vec<DeviceStats>,
+}
+
+/// The counters of one device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceStats {
+    /// Which device.
+    pub address: Bdf,
+    values: Vec<u64>,
+}
+
+/// What one process published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProcessStats {
+    /// Its id.
+    pub pid: u64,
+    /// When it started, in clock ticks since boot.
+    pub start_time: u64,
+    /// Its program.
+    pub name: String,
+    /// Whether it still runs.
+    pub alive: bool,
+    /// Its counters. Of a process that is dead, what it had in flight is counted as abandoned.
+    pub sum: Sum,
+}
+
+impl DeviceStats {
+    /// A counter's value.
+    #[must_use]
+    pub fn value(&self, counter: DeviceCounter) -> u64 {
+        self.values[counter as usize]
+    }
+}
+
+impl Default for Sum {
+    fn default() -> Self {
+        Self { words: vec![0; WORDS], devices: Vec::new() }
+    }
+}
+
+impl Sum {
+    /// A counter's value.
+    #[must_use]
+    pub fn value(&self, counter: Counter) -> u64 {
+        self.words[FIRST_COUNTER + counter as usize]
+    }
+
+    /// Requests of this kind that were completed in this way.
+    #[must_use]
+    pub fn completed(&self, kind: Kind, path: Path) -> u64 {
+        self.words[FIRST_KIND + kind as usize * Path::ALL.len() + path as usize]
+    }
+
+    /// How many requests took as many milliseconds as the index says; the last: as many or more.
+    #[must_use]
+    pub fn latencies(&self) -> &[u64] {
+        &self.words[FIRST_LATENCY..]
+    }
+
+    /// The devices that were used.
+    #[must_use]
+    pub fn devices(&self) -> &[DeviceStats] {
+        &self.devices
+    }
+
+    /// What law 2 says has to be nothing: submitted less all that requests can end as, and less those in flight.
+    #[must_use]
+    pub fn imbalance(&self) -> i128 {
+        use Counter::{Abandoned, CallerErrors, Hardware, InFlight, Refused, ReplayedHardware, Software};
+        let ends = [Hardware, ReplayedHardware, Software, CallerErrors, Refused, Abandoned, InFlight];
+        let ended: i128 = ends.iter().map(|counter| i128::from(self.value(*counter))).sum();
+        i128::from(self.value(Counter::Submitted)) - ended
+    }
+
+    /// Adds another's counters to these. What is no count (the longest time) becomes the greater of both.
+    pub fn add(&mut self, other: &Self) {
+        let longest = self.value(Counter::LongestMicros).max(other.value(Counter::LongestMicros));
+        for (ours, theirs) in self.words.iter_mut().zip(&other.words).skip(FIRST_COUNTER) {
+            *ours = ours.saturating_add(*theirs);
+        }
+        self.words[FIRST_COUNTER + Counter::LongestMicros as usize] = longest;
+        for device in &other.devices {
+            let Some(ours) = self.devices.iter_mut().find(|ours| ours.address == device.address) else {
+                self.devices.push(device.clone());
+                continue;
+            };
+            for counter in DeviceCounter::ALL {
+                let (value, theirs) = (&mut ours.values[*counter as usize], device.value(*counter));
+                *value = match counter {
+                    DeviceCounter::Epoch => theirs.max(*value),
+                    _ => value.saturating_add(theirs),
+                };
+            }
+        }
+        self.devices.sort_by_key(|device| device.address);
+    }
+
+    /// What a dead process had in flight went with it. Where the kill came between two counters, the sum is taken for
+    /// right and `in_flight` for torn.
+    fn bury(&mut self) {
+        let torn = self.imbalance() + i128::from(self.value(Counter::InFlight));
+        self.words[FIRST_COUNTER + Counter::InFlight as usize] = 0;
+        let abandoned = &mut self.words[FIRST_COUNTER + Counter::Abandoned as usize];
+        *abandoned = abandoned.saturating_add(u64::try_from(torn).unwrap_or(0));
+        self.words[FIRST_COUNTER + Counter::ActiveDevices as usize] = 0;
+        for device in &mut self.devices {
+            device.values[DeviceCounter::Active as usize] = 0;
+        }
+    }
+}
+
+/// Reads one file.
+///
+/// # Errors
+/// [`ReadError`].
+pub fn read_file(path: &FilePath) -> Result<ProcessStats, ReadError> {
+    let system = |source| ReadError::System { path: path.to_owned(), source };
+    let foreign = || ReadError::Foreign { path: path.to_owned() };
+    let mut bytes = Vec::with_capacity(FILE_BYTES);
+    let limit = u64::try_from(FILE_BYTES).unwrap_or(0);
+    File::open(path).map_err(system)?.take(limit).read_to_end(&mut bytes).map_err(system)?;
+    let mut words = Vec::with_capacity(WORDS);
+    for chunk in bytes.chunks_exact(8) {
+        let mut word = [0; 8];
+        word.copy_from_slice(chunk);
+        words.push(u64::from_ne_bytes(word));
+    }
+    if words.len() != WORDS || words[0] != MAGIC || words[1] != VERSION {
+        return Err(foreign());
+    }
+    let name: Vec<u8> =
+        words[4..6].iter().flat_map(|word| word.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
+    let (pid, started) = (words[2], words[3]);
+    let alive = start_time(pid) == Some(started);
+    let mut sum = Sum { devices: devices(&words), words };
+    if !alive {
+        sum.bury();
+    }
+    let name = String::from_utf8_lossy(&name).replace(char::is_control, "?");
+    Ok(ProcessStats { pid, start_time: started, name, alive, sum })
+}
+
+fn devices(words: &[u64]) -> Vec<DeviceStats> {
+    let places = words[FIRST_DEVICE..].chunks_exact(DEVICE_WORDS).take(MAX_DEVICES);
+    places
+        .filter_map(|place| {
+            let values = place[1..=DeviceCounter::ALL.len()].to_vec();
+            Some(DeviceStats { address: unpack(place[0])?, values })
+        })
+        .collect()
+}
+
+/// Reads all files in `directory`, oldest process first, and says which could not be read. A directory that does not
+/// exist holds none: no process has published yet.
+///
+/// # Errors
+/// [`ReadError`] if the directory can't be read.
+pub fn read_all(directory: &FilePath) -> Result<(Vec<ProcessStats>, Vec<ReadError>), ReadError> {
+    let system = |source| ReadError::System { path: directory.to_owned(), source };
+    let entries = match std::fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
+        Err(error) => return Err(system(error)),
+    };
+    let (mut processes, mut errors) = (Vec::new(), Vec::new());
+    for entry in entries {
+        let path = entry.map_err(system)?.path();
+        if path.extension().is_none_or(|extension| extension != "stats") {
+            continue;
+        }
+        match read_file(&path) {
+            Ok(process) => processes.push(process),
+            Err(error) => errors.push(error),
+        }
+    }
+    processes.sort_by_key(|process| (process.start_time, process.pid));
+    Ok((processes, errors))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Published;
+    use super::*;
+    use std::time::Duration;
+
+    struct Directory(PathBuf);
+
+    impl Directory {
+        fn new(name: &str) -> Self {
+            let path = std::env::temp_dir().join(format!("hotspare-stats-{}-{name}", std::process::id()));
+            std::fs::create_dir_all(&path).unwrap();
+            Self(path)
+        }
+    }
+
+    impl Drop for Directory {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn what_is_published_is_read_and_summed() {
+        let directory = Directory::new("sum");
+        let address: Bdf = "00ff:6b:1f.7".parse().unwrap();
+        for _ in 0..2 {
+            let published = Published::create(&directory.0).unwrap();
+            published.add(Counter::Submitted, 3);
+            published.count(Counter::Hardware);
+            published.count(Counter::Software);
+            published.count(Counter::InFlight);
+            published.completed(Kind::EcdsaSign, Path::Hardware, Duration::from_micros(2500));
+            let place = published.device(address).unwrap();
+            assert_eq!(published.device(address), Some(place));
+            published
+                .device_counter(place, DeviceCounter::Completed)
+                .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
+        let (processes, errors) = read_all(&directory.0).unwrap();
+        assert!(errors.is_empty());
+        assert_eq!(processes.len(), 2);
+        let mut sum = Sum::default();
+        for process in &processes {
+            assert!(process.alive);
+            sum.add(&process.sum);
+        }
+        assert_eq!(sum.value(Counter::Submitted), 6);
+        assert_eq!(sum.imbalance(), 0);
+        assert_eq!(sum.value(Counter::LongestMicros), 2500);
+        assert_eq!(sum.completed(Kind::EcdsaSign, Path::Hardware), 2);
+        assert_eq!(sum.latencies()[2], 2);
+        assert_eq!(sum.devices()[0].address, address);
+        assert_eq!(sum.devices()[0].value(DeviceCounter::Completed), 2);
+    }
+
+    #[test]
+    fn what_a_dead_process_had_in_flight_is_abandoned() {
+        let directory = Directory::new("dead");
+        let published = Published::create(&directory.0).unwrap();
+        published.add(Counter::Submitted, 5);
+        published.add(Counter::Hardware, 2);
+        published.add(Counter::InFlight, 2);
+        let path = published.path().unwrap().to_owned();
+        let mut bytes = std::fs::read(&path).unwrap();
+        // Another start time: the pid was used again.
+        bytes[24] ^= 1;
+        std::fs::write(&path, bytes).unwrap();
+        let process = read_file(&path).unwrap();
+        assert!(!process.alive);
+        assert_eq!(process.sum.imbalance(), 0);
+        assert_eq!(process.sum.value(Counter::Abandoned), 3);
+        assert_eq!(process.sum.value(Counter::InFlight), 0);
+    }
+
+    #[test]
+    fn foreign_files_are_named_and_hurt_nobody() {
+        let directory = Directory::new("foreign");
+        for (name, content) in
+            [("empty.stats", vec![]), ("long.stats", vec![0xff; 3 * FILE_BYTES]), ("other", vec![1])]
+        {
+            std::fs::write(directory.0.join(name), content).unwrap();
+        }
+        let (processes, errors) = read_all(&directory.0).unwrap();
+        assert!(processes.is_empty());
+        assert_eq!(errors.len(), 2);
+        assert!(read_all(&directory.0.join("missing")).unwrap().0.is_empty());
+    }
+}
