@@ -4,7 +4,7 @@
 //! completions in any order, a ring that says "retry", notifications of fatal error, restarting and restarted, and
 //! dummy responses for what a fatal error caught in flight.
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -251,8 +251,13 @@ pub trait Instance: Send + Sync {
     /// Readable when `poll` may have something to give, provided that `prepare_wait` was called.
     fn descriptor(&self) -> BorrowedFd<'_>;
 
-    /// Readable for ever once the process that serves the device is gone, if the driver has such a thing.
-    fn removal_descriptor(&self) -> Option<BorrowedFd<'_>>;
+    /// Readable once the process that serves the device is gone; call `notice_removal` then. None if the driver has no
+    /// such thing, or if the removal was noticed already.
+    fn removal_descriptor(&self) -> Option<Arc<OwnedFd>>;
+
+    /// Looks whether the process that serves the device is gone, with one system call. If so, the state is `Removed` from
+    /// now on, and `poll` makes the dummies.
+    fn notice_removal(&self) -> bool;
 
     /// To be called before waiting on `descriptor`: asks the device to ring. False if there is something to poll
     /// already; then don't wait.
