@@ -1,0 +1,262 @@
+//! Points and scalars on short Weierstrass curves.
+//!
+//! A device gives both coordinates of a product. `EVP_PKEY_derive` gives only x, so this calls `EC_POINT_mul`, the
+//! function that OpenSSL's own ECDH calls, in the same form (no multiple of the generator, one scalar, one point):
+//! that form takes time and touches memory independently of the scalar in each of OpenSSL's implementations of the
+//! curve (nistz256 in assembly, nistp256, and the Montgomery ladder of the generic one).
+
+use std::ffi::{CStr, c_int};
+use std::ptr::{self, NonNull};
+
+use hotspare_device::bytes::InlineBytes;
+use hotspare_device::{Curve, EcKey, InvalidRequest};
+use openssl_sys as ossl;
+
+use crate::error_queue::Newest;
+use crate::failure::{Failure, check};
+use crate::ffi;
+use crate::library::Library;
+
+/// The longest encoded point: a byte that says "uncompressed", x and y (SEC 1, 2.3.3).
+const ENCODED_MAX_BYTES: usize = 1 + 2 * 32;
+/// The first byte of an uncompressed point.
+const UNCOMPRESSED: u8 = 4;
+
+/// A curve with OpenSSL's precomputed numbers.
+pub(crate) struct Group {
+    group: NonNull<ossl::EC_GROUP>,
+    field_bytes: usize,
+}
+
+// SAFETY: an EC_GROUP that nobody changes may be read by many threads at once; this type never changes it.
+unsafe impl Send for Group {}
+// SAFETY: as above.
+unsafe impl Sync for Group {}
+
+impl Group {
+    pub(crate) fn new(
+        context: NonNull<ossl::OSSL_LIB_CTX>,
+        properties: &CStr,
+        curve: Curve,
+    ) -> Result<Self, Failure> {
+        let nid = match curve {
+            Curve::P256 => ossl::NID_X9_62_prime256v1,
+            _ => return Err(unknown_curve()),
+        };
+        // SAFETY: the context and the string are valid for the call.
+        let group = unsafe { ffi::EC_GROUP_new_by_curve_name_ex(context.as_ptr(), properties.as_ptr(), nid) };
+        let group = NonNull::new(group).ok_or(Failure::OpenSsl("making a curve"))?;
+        Ok(Self { group, field_bytes: curve.field_bytes() })
+    }
+
+    /// The point (`x`, `y`); none if it is not on the curve or a coordinate is not below the field's prime.
+    fn point(&self, x: &[u8], y: &[u8], scratch: &Scratch) -> Result<Option<Point>, Failure> {
+        let encoded = self.encode(x, y)?;
+        let point = Point::new(self)?;
+        let before = Newest::read();
+        // SAFETY: group, point and scratch are valid; the slice says its length. This decoder compares both
+        // coordinates with the prime and checks the equation of the curve.
+        let decoded = unsafe {
+            let (bytes, length) = (encoded.as_ptr(), encoded.len());
+            ossl::EC_POINT_oct2point(self.as_ptr(), point.as_ptr(), bytes, length, scratch.as_ptr())
+        };
+        match before.code_since() {
+            _ if decoded == 1 => Ok(Some(point)),
+            Some((ffi::ERR_LIB_EC, ffi::EC_R_POINT_IS_NOT_ON_CURVE | ffi::EC_R_INVALID_ENCODING)) => Ok(None),
+            _ => Err(Failure::OpenSsl("reading a point")),
+        }
+    }
+
+    fn encode(&self, x: &[u8], y: &[u8]) -> Result<InlineBytes<ENCODED_MAX_BYTES>, Failure> {
+        for (what, coordinate) in [("point x", x), ("point y", y)] {
+            if coordinate.len() != self.field_bytes {
+                let (length, wanted) = (coordinate.len(), self.field_bytes);
+                return Err(InvalidRequest::Length { what, length, wanted }.into());
+            }
+        }
+        let mut encoded = InlineBytes::new();
+        for part in [&[UNCOMPRESSED], x, y] {
+            encoded.extend(part).map_err(|_| Failure::OpenSsl("encoding a point"))?;
+        }
+        Ok(encoded)
+    }
+
+    fn as_ptr(&self) -> *const ossl::EC_GROUP {
+        self.group.as_ptr()
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // SAFETY: the group is ours alone.
+        unsafe { ossl::EC_GROUP_free(self.group.as_ptr()) };
+    }
+}
+
+/// Whether the point (`x`, `y`) is on the curve.
+pub(crate) fn is_on_curve(library: &Library, curve: Curve, x: &[u8], y: &[u8]) -> Result<bool, Failure> {
+    let group = library.group(curve).ok_or_else(unknown_curve)?;
+    let scratch = Scratch::new(library)?;
+    group.point(x, y, &scratch).map(|point| point.is_some())
+}
+
+/// A private scalar as OpenSSL computes with it.
+pub(crate) struct Scalar(Number);
+
+impl Scalar {
+    /// The scalar of `key`, which must be above 0 and below the order of the curve.
+    pub(crate) fn new(library: &Library, key: &EcKey) -> Result<Self, Failure> {
+        let group = library.group(key.curve).ok_or_else(unknown_curve)?;
+        let scalar = Number::secret(&key.scalar)?;
+        let order = Number::secret(&[])?;
+        // SAFETY: group and numbers are valid; the scratch may be null.
+        let in_range = unsafe {
+            check(
+                "the order of a curve",
+                ossl::EC_GROUP_get_order(group.as_ptr(), order.as_ptr(), ptr::null_mut()),
+            )?;
+            ossl::BN_num_bits(scalar.as_ptr()) > 0 && ossl::BN_ucmp(scalar.as_ptr(), order.as_ptr()) < 0
+        };
+        if in_range {
+            Ok(Self(scalar))
+        } else {
+            Err(InvalidRequest::KeyNumber("EC scalar: above 0 and below the order of the curve").into())
+        }
+    }
+
+    /// The product with the point in `x`, `y`, as x || y.
+    pub(crate) fn multiply(
+        &self,
+        library: &Library,
+        curve: Curve,
+        (x, y): (&[u8], &[u8]),
+        output: &mut [u8],
+    ) -> Result<(), Failure> {
+        let group = library.group(curve).ok_or_else(unknown_curve)?;
+        // Made for this operation and wiped with it, as OpenSSL's own ECDH does: what is left in it is secret.
+        let scratch = Scratch::new(library)?;
+        let point = group.point(x, y, &scratch)?.ok_or(InvalidRequest::NoResult)?;
+        let product = Point::new(group)?;
+        // SAFETY: group, points, number and scratch are valid; no multiple of the generator is asked for.
+        check("EC point multiplication", unsafe {
+            let (scalar, none) = (self.0.as_ptr(), ptr::null());
+            ossl::EC_POINT_mul(
+                group.as_ptr(),
+                product.as_ptr(),
+                none,
+                point.as_ptr(),
+                scalar,
+                scratch.as_ptr(),
+            )
+        })?;
+        product.write(group, &scratch, output)
+    }
+}
+
+/// A point, wiped when it goes: a product is a shared secret.
+struct Point(NonNull<ossl::EC_POINT>);
+
+impl Point {
+    fn new(group: &Group) -> Result<Self, Failure> {
+        // SAFETY: the group is valid.
+        let point = unsafe { ossl::EC_POINT_new(group.as_ptr()) };
+        NonNull::new(point).map(Self).ok_or(Failure::OpenSsl("making a point"))
+    }
+
+    /// Writes x || y.
+    fn write(&self, group: &Group, scratch: &Scratch, output: &mut [u8]) -> Result<(), Failure> {
+        let mut encoded = InlineBytes::<ENCODED_MAX_BYTES>::new();
+        let room = encoded.resize(ENCODED_MAX_BYTES).map_err(|_| Failure::OpenSsl("encoding a point"))?;
+        // SAFETY: group, point and scratch are valid; the slice says its length.
+        let length = unsafe {
+            if ossl::EC_POINT_is_at_infinity(group.as_ptr(), self.as_ptr()) == 1 {
+                return Err(InvalidRequest::NoResult.into());
+            }
+            let form = ossl::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
+            let (bytes, length) = (room.as_mut_ptr(), room.len());
+            ossl::EC_POINT_point2oct(group.as_ptr(), self.as_ptr(), form, bytes, length, scratch.as_ptr())
+        };
+        match encoded.get(1..length) {
+            Some(coordinates) if coordinates.len() == output.len() => {
+                output.copy_from_slice(coordinates);
+                Ok(())
+            }
+            _ => Err(Failure::OpenSsl("encoding a point")),
+        }
+    }
+
+    fn as_ptr(&self) -> *mut ossl::EC_POINT {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Point {
+    fn drop(&mut self) {
+        // SAFETY: the point is ours alone.
+        unsafe { ffi::EC_POINT_clear_free(self.as_ptr()) };
+    }
+}
+
+/// Numbers that a computation needs on its way, wiped when it goes.
+struct Scratch(NonNull<ossl::BN_CTX>);
+
+impl Scratch {
+    fn new(library: &Library) -> Result<Self, Failure> {
+        // SAFETY: the library context is valid.
+        let scratch = unsafe { ffi::BN_CTX_secure_new_ex(library.context()) };
+        NonNull::new(scratch).map(Self).ok_or(Failure::OpenSsl("making room for a computation"))
+    }
+
+    fn as_ptr(&self) -> *mut ossl::BN_CTX {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: it is ours alone.
+        unsafe { ossl::BN_CTX_free(self.as_ptr()) };
+    }
+}
+
+/// A number that may be secret.
+struct Number(NonNull<ossl::BIGNUM>);
+
+// SAFETY: a BIGNUM has no tie to a thread.
+unsafe impl Send for Number {}
+// SAFETY: after it was made a number is only read.
+unsafe impl Sync for Number {}
+
+impl Number {
+    fn secret(big_endian: &[u8]) -> Result<Self, Failure> {
+        let what = "making a number";
+        // SAFETY: no arguments.
+        let number = unsafe { ossl::BN_secure_new() };
+        let number = NonNull::new(number).map(Self).ok_or(Failure::OpenSsl(what))?;
+        let length = c_int::try_from(big_endian.len()).map_err(|_| Failure::OpenSsl(what))?;
+        // SAFETY: the number is valid, and the slice has `length` bytes.
+        unsafe {
+            if ossl::BN_bin2bn(big_endian.as_ptr(), length, number.as_ptr()).is_null() {
+                return Err(Failure::OpenSsl(what));
+            }
+            ossl::BN_set_flags(number.as_ptr(), ossl::BN_FLG_CONSTTIME);
+        }
+        Ok(number)
+    }
+
+    fn as_ptr(&self) -> *mut ossl::BIGNUM {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        // SAFETY: the number is ours alone.
+        unsafe { ossl::BN_clear_free(self.as_ptr()) };
+    }
+}
+
+/// The enumeration of curves may grow before this crate follows.
+pub(crate) fn unknown_curve() -> Failure {
+    InvalidRequest::KeyNumber("the software path does not have this curve").into()
+}

@@ -1,0 +1,42 @@
+//! What `openssl-sys` does not declare. All of it is public and stands unchanged from OpenSSL 3.0 on.
+
+use std::ffi::{c_char, c_int, c_uint, c_ulong};
+
+use openssl_sys::{BN_CTX, EC_GROUP, EC_POINT, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX};
+
+/// `OSSL_PARAM_UNSIGNED_INTEGER` (core.h).
+pub(crate) const OSSL_PARAM_UNSIGNED_INTEGER: c_uint = 2;
+/// `OSSL_PARAM_UTF8_STRING` (core.h).
+pub(crate) const OSSL_PARAM_UTF8_STRING: c_uint = 4;
+/// `EC_R_INVALID_ENCODING` (ecerr.h): a coordinate that is not below the field's prime.
+pub(crate) const EC_R_INVALID_ENCODING: c_int = 102;
+/// `EC_R_POINT_IS_NOT_ON_CURVE` (ecerr.h).
+pub(crate) const EC_R_POINT_IS_NOT_ON_CURVE: c_int = 107;
+/// `ERR_LIB_EC` (err.h).
+pub(crate) const ERR_LIB_EC: c_int = 16;
+
+unsafe extern "C" {
+    pub(crate) fn ERR_set_mark() -> c_int;
+    pub(crate) fn ERR_pop_to_mark() -> c_int;
+    pub(crate) fn ERR_peek_last_error_all(
+        file: *mut *const c_char,
+        line: *mut c_int,
+        func: *mut *const c_char,
+        data: *mut *const c_char,
+        flags: *mut c_int,
+    ) -> c_ulong;
+
+    pub(crate) fn EVP_PKEY_CTX_new_from_pkey(
+        libctx: *mut OSSL_LIB_CTX,
+        pkey: *mut EVP_PKEY,
+        propquery: *const c_char,
+    ) -> *mut EVP_PKEY_CTX;
+
+    pub(crate) fn BN_CTX_secure_new_ex(libctx: *mut OSSL_LIB_CTX) -> *mut BN_CTX;
+    pub(crate) fn EC_GROUP_new_by_curve_name_ex(
+        libctx: *mut OSSL_LIB_CTX,
+        propq: *const c_char,
+        nid: c_int,
+    ) -> *mut EC_GROUP;
+    pub(crate) fn EC_POINT_clear_free(point: *mut EC_POINT);
+}

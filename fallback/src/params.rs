@@ -1,0 +1,55 @@
+//! Parameters for OpenSSL's key managers (OSSL_PARAM(3)).
+
+use std::ffi::{CStr, c_char, c_uint, c_void};
+use std::marker::PhantomData;
+use std::ptr;
+
+use openssl_sys::OSSL_PARAM;
+use zeroize::Zeroizing;
+
+use crate::ffi::{OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_STRING};
+
+/// A list of parameters that may be secret: our copies are wiped when it is dropped.
+#[derive(Default)]
+pub(crate) struct Params<'a> {
+    entries: Vec<OSSL_PARAM>,
+    // What the entries point to: the heap buffers stay where they are when this list grows.
+    numbers: Vec<Zeroizing<Vec<u8>>>,
+    borrowed: PhantomData<&'a CStr>,
+}
+
+impl<'a> Params<'a> {
+    /// Adds an unsigned integer, given big-endian.
+    pub(crate) fn integer(mut self, name: &'static CStr, big_endian: &[u8]) -> Self {
+        let mut native = Zeroizing::new(big_endian.to_vec());
+        if cfg!(target_endian = "little") {
+            native.reverse();
+        }
+        self.push(name, OSSL_PARAM_UNSIGNED_INTEGER, native.as_mut_ptr().cast(), native.len());
+        self.numbers.push(native);
+        self
+    }
+
+    /// Adds a string.
+    pub(crate) fn utf8(mut self, name: &'static CStr, value: &'a CStr) -> Self {
+        self.push(name, OSSL_PARAM_UTF8_STRING, value.as_ptr().cast_mut().cast(), value.count_bytes());
+        self
+    }
+
+    /// The list as OpenSSL wants it, ended by an entry without a name. It is valid as long as `self` and unchanged;
+    /// OpenSSL only reads it.
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut OSSL_PARAM {
+        if self.entries.last().is_none_or(|last| !last.key.is_null()) {
+            self.entries.push(entry(ptr::null(), 0, ptr::null_mut(), 0));
+        }
+        self.entries.as_mut_ptr()
+    }
+
+    fn push(&mut self, name: &'static CStr, data_type: c_uint, data: *mut c_void, data_size: usize) {
+        self.entries.push(entry(name.as_ptr(), data_type, data, data_size));
+    }
+}
+
+fn entry(key: *const c_char, data_type: c_uint, data: *mut c_void, data_size: usize) -> OSSL_PARAM {
+    OSSL_PARAM { key, data_type, data, data_size, return_size: usize::MAX }
+}

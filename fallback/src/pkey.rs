@@ -1,0 +1,125 @@
+//! OpenSSL's keys and contexts, owned.
+
+use std::ffi::{CStr, c_int};
+use std::ptr::{self, NonNull};
+
+use openssl_sys as ossl;
+
+use crate::failure::{Failure, check};
+use crate::ffi;
+use crate::library::Library;
+use crate::params::Params;
+
+/// Which parts of a key its parameters have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Parts {
+    /// The public numbers only.
+    Public,
+    /// The private numbers, and the public ones that are given.
+    Pair,
+}
+
+impl Parts {
+    const fn selection(self) -> c_int {
+        match self {
+            Self::Public => ossl::EVP_PKEY_PUBLIC_KEY,
+            Self::Pair => ossl::EVP_PKEY_KEYPAIR,
+        }
+    }
+}
+
+/// A key in OpenSSL's form.
+pub(crate) struct Pkey(NonNull<ossl::EVP_PKEY>);
+
+// SAFETY: an EVP_PKEY that nobody changes may be used by many threads at once; this type never changes it.
+unsafe impl Send for Pkey {}
+// SAFETY: as above.
+unsafe impl Sync for Pkey {}
+
+impl Pkey {
+    /// A key of the provider of `library`, from its numbers.
+    pub(crate) fn from_params(
+        library: &Library,
+        algorithm: &CStr,
+        parts: Parts,
+        mut params: Params<'_>,
+    ) -> Result<Self, Failure> {
+        let mut key = ptr::null_mut();
+        // SAFETY: the library context and the strings are valid for the call.
+        let context = unsafe {
+            let (name, properties) = (algorithm.as_ptr(), library.properties().as_ptr());
+            ossl::EVP_PKEY_CTX_new_from_name(library.context(), name, properties)
+        };
+        let context = Context::own(context, "finding a key manager")?;
+        // SAFETY: the context is valid; the parameters end with an empty one and live to the end of the call, and
+        // `key` is a place for the result.
+        unsafe {
+            check("finding a key manager", ossl::EVP_PKEY_fromdata_init(context.as_ptr()))?;
+            let (selection, params) = (parts.selection(), params.as_mut_ptr());
+            check("importing a key", ossl::EVP_PKEY_fromdata(context.as_ptr(), &mut key, selection, params))?;
+        }
+        Self::own(key, "importing a key")
+    }
+
+    /// Takes over a key that OpenSSL just made; null is the failure of `what`.
+    pub(crate) fn own(key: *mut ossl::EVP_PKEY, what: &'static str) -> Result<Self, Failure> {
+        NonNull::new(key).map(Self).ok_or(Failure::OpenSsl(what))
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut ossl::EVP_PKEY {
+        self.0.as_ptr()
+    }
+
+    /// A context for operations with this key.
+    pub(crate) fn context(&self, library: &Library) -> Result<Context, Failure> {
+        // SAFETY: library context, key and string are valid; the context takes a reference of its own on the key.
+        let context = unsafe {
+            let properties = library.properties().as_ptr();
+            ffi::EVP_PKEY_CTX_new_from_pkey(library.context(), self.as_ptr(), properties)
+        };
+        Context::own(context, "making a context for a key")
+    }
+}
+
+impl Drop for Pkey {
+    fn drop(&mut self) {
+        // SAFETY: this reference is ours. The provider wipes the private numbers with the last.
+        unsafe { ossl::EVP_PKEY_free(self.as_ptr()) };
+    }
+}
+
+/// A context of one operation with one key, for one thread at a time.
+pub(crate) struct Context(NonNull<ossl::EVP_PKEY_CTX>);
+
+// SAFETY: a context has no tie to a thread; it must not be used by two at once, and this type is not `Sync`.
+unsafe impl Send for Context {}
+
+impl Context {
+    fn own(context: *mut ossl::EVP_PKEY_CTX, what: &'static str) -> Result<Self, Failure> {
+        NonNull::new(context).map(Self).ok_or(Failure::OpenSsl(what))
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut ossl::EVP_PKEY_CTX {
+        self.0.as_ptr()
+    }
+
+    /// Gives up ownership.
+    pub(crate) fn into_raw(self) -> NonNull<ossl::EVP_PKEY_CTX> {
+        std::mem::ManuallyDrop::new(self).0
+    }
+
+    /// Takes ownership again.
+    ///
+    /// # Safety
+    /// `raw` is from [`Context::into_raw`], and taken only once.
+    pub(crate) unsafe fn from_raw(raw: NonNull<ossl::EVP_PKEY_CTX>) -> Self {
+        Self(raw)
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // SAFETY: the context is ours alone.
+        unsafe { ossl::EVP_PKEY_CTX_free(self.as_ptr()) };
+    }
+}

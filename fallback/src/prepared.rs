@@ -1,0 +1,103 @@
+//! What the software path keeps with a key.
+
+use std::sync::Arc;
+
+use hotspare_device::{Curve, EcKey, Executor, InvalidRequest, Key, KeyMaterial, Operation, Request};
+use once_cell::race::OnceBox;
+
+use crate::ec::Scalar;
+use crate::ecdsa::Signer;
+use crate::failure::Failure;
+use crate::library::Library;
+use crate::montgomery::PreparedMontgomery;
+use crate::rsa::PreparedRsa;
+
+/// A key ready for one software path.
+struct PreparedKey {
+    // Before the library, whose context its objects belong to.
+    kind: Kind,
+    library: Arc<Library>,
+}
+
+enum Kind {
+    Rsa(PreparedRsa),
+    Ec(PreparedEc),
+    Montgomery(PreparedMontgomery),
+}
+
+/// Computes `request`; the result fills `output`.
+pub(crate) fn execute(library: &Arc<Library>, request: &Request, output: &mut [u8]) -> Result<(), Failure> {
+    let kept = kept(library, request.key())?;
+    match kept.downcast_ref::<PreparedKey>() {
+        Some(prepared) if Arc::ptr_eq(&prepared.library, library) => prepared.execute(request, output),
+        // The key was prepared by another software path, perhaps with another provider: it must not be used from
+        // here. Several paths that share keys are rare, so this one prepares it for this request only.
+        _ => PreparedKey::new(library, request.key().material())?.execute(request, output),
+    }
+}
+
+fn kept<'key>(
+    library: &Arc<Library>,
+    key: &'key Key,
+) -> Result<&'key (dyn std::any::Any + Send + Sync), Failure> {
+    key.prepared(Executor::Software, |material| Ok(Box::new(PreparedKey::new(library, material)?)))
+}
+
+impl PreparedKey {
+    fn new(library: &Arc<Library>, material: &KeyMaterial) -> Result<Self, Failure> {
+        let kind = match material {
+            KeyMaterial::Rsa(key) => Kind::Rsa(PreparedRsa::new(library, key)?),
+            KeyMaterial::Ec(key) => Kind::Ec(PreparedEc::new(library, key)?),
+            KeyMaterial::Montgomery(key) => Kind::Montgomery(PreparedMontgomery::new(library, key)?),
+            _ => return Err(InvalidRequest::WrongKey.into()),
+        };
+        Ok(Self { kind, library: Arc::clone(library) })
+    }
+
+    fn execute(&self, request: &Request, output: &mut [u8]) -> Result<(), Failure> {
+        let (library, operands) = (&*self.library, request.operands());
+        let first = operands.part(0);
+        match (request.operation(), &self.kind, request.key().material()) {
+            (Operation::RsaPrivate, Kind::Rsa(key), _) => key.private(library, first, output),
+            (Operation::RsaPublic, Kind::Rsa(key), _) => key.public(library, first, output),
+            (Operation::EcdsaSign(_), Kind::Ec(prepared), KeyMaterial::Ec(key)) => {
+                prepared.signer(library, key)?.sign(library, first, output)
+            }
+            (Operation::EcMultiply(curve), Kind::Ec(key), _) => {
+                key.multiply(library, curve, (first, operands.part(1)), output)
+            }
+            (Operation::MontgomeryMultiply(_), Kind::Montgomery(key), _) => {
+                key.multiply(library, first, output)
+            }
+            _ => Err(InvalidRequest::WrongKey.into()),
+        }
+    }
+}
+
+/// An EC key ready for use.
+struct PreparedEc {
+    scalar: Scalar,
+    // An ephemeral key never signs, so this part waits for the first signature. If two threads come at once, both
+    // make one and one wins: nobody waits, so a fork in another thread leaves nothing half-done to the child.
+    signer: OnceBox<Signer>,
+}
+
+impl PreparedEc {
+    fn new(library: &Library, key: &EcKey) -> Result<Self, Failure> {
+        Ok(Self { scalar: Scalar::new(library, key)?, signer: OnceBox::new() })
+    }
+
+    fn signer(&self, library: &Library, key: &EcKey) -> Result<&Signer, Failure> {
+        self.signer.get_or_try_init(|| Ok(Box::new(Signer::new(library, key)?)))
+    }
+
+    fn multiply(
+        &self,
+        library: &Library,
+        curve: Curve,
+        point: (&[u8], &[u8]),
+        output: &mut [u8],
+    ) -> Result<(), Failure> {
+        self.scalar.multiply(library, curve, point, output)
+    }
+}

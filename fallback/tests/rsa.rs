@@ -1,0 +1,89 @@
+//! RSA: signatures that another implementation verifies, both operations against each other, wrong keys.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use hotspare_device::{Key, KeyMaterial, Request, RsaKey};
+use hotspare_fallback::{Fallback, FallbackError};
+use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
+use support::{RSA_2048, RSA_3072, RSA_4096, pkcs1_sha256, rsa_key, rsa_numbers, run};
+
+#[test]
+fn another_implementation_verifies_what_it_signs() {
+    let fallback = Fallback::new("default");
+    for der in [RSA_2048, RSA_3072, RSA_4096] {
+        let (key, numbers) = (rsa_key(der), rsa_numbers(der));
+        let public = RsaPublicKeyComponents { n: &numbers.modulus, e: &numbers.public_exponent };
+        for message in [&b"one"[..], b"two", b""] {
+            let encoded = pkcs1_sha256(message, numbers.modulus.len());
+            let signature = run(&fallback, &Request::rsa_private(&key, &encoded).unwrap()).unwrap();
+            public.verify(&RSA_PKCS1_2048_8192_SHA256, message, &signature).unwrap();
+            assert_eq!(run(&fallback, &Request::rsa_public(&key, &signature).unwrap()).unwrap(), encoded);
+        }
+    }
+}
+
+#[test]
+fn a_public_key_alone_does_the_public_operation() {
+    let fallback = Fallback::new("default");
+    let numbers = rsa_numbers(RSA_2048);
+    let encoded = pkcs1_sha256(b"message", 256);
+    let signature = run(&fallback, &Request::rsa_private(&rsa_key(RSA_2048), &encoded).unwrap()).unwrap();
+    let (modulus, public_exponent) = (numbers.modulus.clone(), numbers.public_exponent.clone());
+    let public = Key::new(KeyMaterial::Rsa(RsaKey { modulus, public_exponent, private: None })).unwrap();
+    assert_eq!(run(&fallback, &Request::rsa_public(&public, &signature).unwrap()).unwrap(), encoded);
+}
+
+#[test]
+fn results_keep_their_length_at_the_ends_of_the_range() {
+    let fallback = Fallback::new("default");
+    let (key, numbers) = (rsa_key(RSA_2048), rsa_numbers(RSA_2048));
+    let number = |value: u8| [vec![0; 255], vec![value]].concat();
+    let mut last = numbers.modulus.clone();
+    *last.last_mut().unwrap() -= 1;
+    // 0, 1 and -1 are their own powers, for odd exponents.
+    for fixed in [number(0), number(1), last] {
+        assert_eq!(run(&fallback, &Request::rsa_private(&key, &fixed).unwrap()).unwrap(), fixed);
+        assert_eq!(run(&fallback, &Request::rsa_public(&key, &fixed).unwrap()).unwrap(), fixed);
+    }
+    let cube = run(&fallback, &Request::rsa_public(&key, &number(2)).unwrap()).unwrap();
+    assert_eq!(run(&fallback, &Request::rsa_private(&key, &cube).unwrap()).unwrap(), number(2));
+}
+
+/// A wrong Chinese-remainder number must not lead to a wrong result, from which the key could be computed (Boneh,
+/// DeMillo, Lipton 1997).
+#[test]
+fn a_broken_key_never_gives_a_wrong_result() {
+    let fallback = Fallback::new("default");
+    let encoded = pkcs1_sha256(b"message", 256);
+    let right = run(&fallback, &Request::rsa_private(&rsa_key(RSA_2048), &encoded).unwrap()).unwrap();
+    let breakers: [fn(&mut hotspare_device::RsaPrivate); 3] = [
+        |private| private.exponent1[60] ^= 4,
+        |private| private.exponent2[60] ^= 4,
+        |private| private.coefficient[60] ^= 4,
+    ];
+    for break_one in breakers {
+        let mut numbers = rsa_numbers(RSA_2048);
+        break_one(numbers.private.as_mut().unwrap());
+        let key = Key::new(KeyMaterial::Rsa(numbers)).unwrap();
+        match run(&fallback, &Request::rsa_private(&key, &encoded).unwrap()) {
+            Ok(result) => assert_eq!(result, right),
+            Err(error) => assert!(matches!(error, FallbackError::Library { .. }), "{error}"),
+        }
+    }
+}
+
+/// OpenSSL refuses long exponents with long moduli, since they cost a lot of time: an error that says so.
+#[test]
+fn what_openssl_refuses_is_an_error_with_its_reason_and_no_output() {
+    let fallback = Fallback::new("default");
+    let mut numbers = rsa_numbers(RSA_4096);
+    numbers.public_exponent = vec![1; 9];
+    numbers.private = None;
+    let key = Key::new(KeyMaterial::Rsa(numbers)).unwrap();
+    let mut output = hotspare_device::Output::copy_of(b"old").unwrap();
+    let request = Request::rsa_public(&key, &[0; 512]).unwrap();
+    let message = fallback.execute(&request, &mut output).unwrap_err().to_string();
+    assert_eq!(message, "RSA public operation: bad e value");
+    assert!(output.is_empty());
+}

@@ -1,0 +1,93 @@
+//! Many threads, several software paths, and the end of one while its keys live on.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use hotspare_device::{Curve, Request};
+use hotspare_fallback::{Fallback, FallbackError};
+use support::{P256_X, P256_Y, RSA_2048, ec_key, hex, pkcs1_sha256, rsa_key, run, x25519_key};
+
+fn one_of_each() -> Vec<Request> {
+    let (rsa, x25519) = (rsa_key(RSA_2048), x25519_key(&"11".repeat(32)));
+    let ec = ec_key(&"11".repeat(32));
+    let encoded = pkcs1_sha256(b"message", 256);
+    vec![
+        Request::rsa_private(&rsa, &encoded).unwrap(),
+        Request::rsa_public(&rsa, &encoded).unwrap(),
+        Request::ec_multiply(&ec, &hex(P256_X), &hex(P256_Y)).unwrap(),
+        Request::montgomery_multiply(&x25519, &[9; 32]).unwrap(),
+    ]
+}
+
+#[test]
+fn many_threads_share_one_path_and_its_keys_from_the_first_request_on() {
+    // More threads than a pool keeps contexts.
+    const THREADS: usize = 24;
+    let expected: Vec<_> =
+        one_of_each().iter().map(|request| run(&Fallback::new("default"), request).unwrap()).collect();
+    let (fallback, requests) = (Fallback::new("default"), one_of_each());
+    let signing = Request::ecdsa_sign(&ec_key(&"11".repeat(32)), &[1; 32], &[1; 32]).unwrap();
+    let together = std::sync::Barrier::new(THREADS);
+    std::thread::scope(|scope| {
+        for _ in 0..THREADS {
+            scope.spawn(|| {
+                together.wait();
+                for _ in 0..8 {
+                    for (request, expected) in requests.iter().zip(&expected) {
+                        assert_eq!(run(&fallback, request).unwrap(), *expected);
+                    }
+                    run(&fallback, &signing).unwrap();
+                }
+            });
+        }
+    });
+}
+
+#[test]
+fn a_key_serves_several_paths_and_outlives_them() {
+    let requests = one_of_each();
+    let first = Fallback::new("default");
+    let expected: Vec<_> = requests.iter().map(|request| run(&first, request).unwrap()).collect();
+    let second = Fallback::new("default");
+    for _ in 0..2 {
+        for (request, expected) in requests.iter().zip(&expected) {
+            assert_eq!(run(&second, request).unwrap(), *expected);
+        }
+    }
+    drop(first);
+    for (request, expected) in requests.iter().zip(&expected) {
+        assert_eq!(run(&second, request).unwrap(), *expected);
+    }
+    drop(second);
+    drop(requests);
+}
+
+/// A path whose provider can't be used must not compute, not even with keys that another path has prepared.
+#[test]
+fn a_provider_that_does_not_exist_is_named_with_the_reason() {
+    let (good, bad) = (Fallback::new("default"), Fallback::new("no-such-provider"));
+    for request in one_of_each() {
+        run(&good, &request).unwrap();
+        let error = run(&bad, &request).unwrap_err();
+        assert!(matches!(&error, FallbackError::Provider { .. }), "{error:?}");
+        let message = error.to_string();
+        assert!(message.starts_with("fallback_provider `no-such-provider`: "), "{message}");
+        assert!(message.len() > "fallback_provider `no-such-provider`: ".len() + 10, "{message}");
+        assert!(!message.contains("no reason"), "{message}");
+    }
+    assert!(bad.is_on_curve(Curve::P256, &[0; 32], &[0; 32]).is_err());
+    assert!(matches!(run(&Fallback::new("nul\0"), &one_of_each()[0]), Err(FallbackError::Provider { .. })));
+}
+
+/// The `base` provider exists and computes nothing: an error that says so.
+#[test]
+fn a_provider_without_the_operation_is_an_error() {
+    let path = Fallback::new("base");
+    for request in one_of_each() {
+        if matches!(request.operation(), hotspare_device::Operation::EcMultiply(_)) {
+            continue;
+        }
+        let message = run(&path, &request).unwrap_err().to_string();
+        assert!(message.contains("unsupported"), "{message}");
+    }
+}
