@@ -21,7 +21,7 @@
 mod publish;
 mod read;
 
-pub use publish::Published;
+pub use publish::{DevicePlace, Published};
 pub use read::{DeviceStats, ProcessStats, ReadError, Sum, read_all, read_file};
 
 use crate::address::Bdf;

@@ -1,0 +1,528 @@
+//! What one process has: its ledger, its devices, its counters; and the steps that a request takes.
+//!
+//! Who owns a request (a waiting thread, or whoever drives the tickets) moves it on, step by step, with [`Core::advance`].
+//! What arrives from a device only changes the entry's stage and wakes the owner ([`DeviceSink`]), so that the heavy steps,
+//! verification and software, run in the owner's thread and never under a driver's lock.
+
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::Instant;
+
+use hotspare_device::stats::{Counter, DeviceCounter, DevicePlace, Path, Published};
+use hotspare_device::{Class, Device, Output, Request, Response, Sink, Status, Tag};
+use hotspare_fallback::{Fallback, FallbackError};
+
+use crate::config::Config;
+use crate::drive::Drive;
+use crate::health::consequence;
+use crate::ledger::{Entry, EntryId, Ledger, PROBE_TAG, Progress, Stage, Waiter};
+use crate::process::Home;
+use crate::target::{MAX_TARGETS, Standing, Target};
+use crate::usual::UsualTimes;
+use crate::{Error, verify};
+
+/// See the module.
+pub(crate) struct Core {
+    pub(crate) config: Arc<Config>,
+    pub(crate) fallback: Arc<Fallback>,
+    pub(crate) stats: Published,
+    pub(crate) ledger: Ledger,
+    pub(crate) usual: UsualTimes,
+    pub(crate) drive: Drive,
+    pub(crate) home: Home,
+    /// Rung when a device was left, so that the watcher looks after it.
+    pub(crate) watcher_bell: Option<OwnedFd>,
+    targets: Box<[OnceLock<Target>]>,
+    target_count: AtomicUsize,
+    adding: Mutex<()>,
+    active: AtomicUsize,
+    /// Where the search for a device begins: moves on, so that equals share the work.
+    rotation: AtomicUsize,
+}
+
+/// Where a request stands after [`Core::advance`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// This device has it, until then.
+    Waiting(usize, Instant),
+    /// It is to be computed in software, which the caller did not want done.
+    Software,
+    /// It has ended; its result is in the entry.
+    Done,
+    /// Somebody else is moving it on.
+    Busy,
+    /// The entry is no longer this request's.
+    Gone,
+}
+
+/// Whether [`Core::advance`] computes in software, which takes long, or leaves that to a later call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SoftwareStep {
+    Take,
+    Leave,
+}
+
+impl Core {
+    pub(crate) fn new(
+        config: Arc<Config>,
+        fallback: Arc<Fallback>,
+        stats: Published,
+        home: Home,
+        watcher_bell: Option<OwnedFd>,
+    ) -> Self {
+        Self {
+            config,
+            fallback,
+            stats,
+            ledger: Ledger::new(),
+            usual: UsualTimes::new(),
+            drive: Drive::default(),
+            home,
+            watcher_bell,
+            targets: (0..MAX_TARGETS).map(|_| OnceLock::new()).collect(),
+            target_count: AtomicUsize::new(0),
+            adding: Mutex::new(()),
+            active: AtomicUsize::new(0),
+            rotation: AtomicUsize::new(0),
+        }
+    }
+
+    /// The devices, zombies included.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.targets[..self.target_count.load(Ordering::Acquire)].iter().filter_map(OnceLock::get)
+    }
+
+    pub(crate) fn target(&self, index: usize) -> Option<&Target> {
+        self.targets.get(index)?.get()
+    }
+
+    /// Adds a device that was found. False if there are too many.
+    pub(crate) fn add_target(&self, device: Arc<dyn Device>) -> bool {
+        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = self.target_count.load(Ordering::Relaxed);
+        let Some(place) = self.targets.get(index) else { return false };
+        let counters = self.stats.device(device.address());
+        place.get_or_init(|| Target::new(index, device, counters));
+        self.target_count.store(index + 1, Ordering::Release);
+        true
+    }
+
+    /// Whether there is any device to give work to.
+    pub(crate) fn has_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed) > 0
+    }
+
+    /// Takes a device into use.
+    pub(crate) fn join(&self, target: &Target) {
+        if target.join() {
+            self.stats.count(Counter::DevicesJoined);
+            self.recount();
+            tracing::info!(device = %target.address(), "device in use");
+        }
+    }
+
+    /// Draws the consequence of a fault.
+    pub(crate) fn fault(&self, target: &Target, class: Class) {
+        let consequence = consequence(class);
+        if let Some(counter) = consequence.counter {
+            self.stats.count(counter);
+        }
+        if consequence.leave && target.leave(class) {
+            self.stats.count(Counter::DevicesLeft);
+            self.recount();
+            tracing::warn!(device = %target.address(), ?class, "device not used until it is well again");
+            self.wake_watcher();
+        }
+    }
+
+    pub(crate) fn wake_watcher(&self) {
+        if let Some(bell) = &self.watcher_bell {
+            // A full counter means that it was rung already.
+            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
+        }
+    }
+
+    fn recount(&self) {
+        let mut active = 0;
+        for target in self.targets() {
+            let is_active = target.standing() == Standing::Active;
+            active += usize::from(is_active);
+            self.count_for(target, |stats, place| {
+                stats
+                    .device_counter(place, DeviceCounter::Active)
+                    .store(u64::from(is_active), Ordering::Relaxed);
+            });
+        }
+        self.active.store(active, Ordering::Relaxed);
+        self.stats.set(Counter::ActiveDevices, active as u64);
+    }
+
+    pub(crate) fn count_for(&self, target: &Target, count: impl FnOnce(&Published, DevicePlace)) {
+        if let Some(place) = target.place {
+            count(&self.stats, place);
+        }
+    }
+
+    fn count_device(&self, target: &Target, counter: DeviceCounter) {
+        self.count_for(target, |stats, place| {
+            stats.device_counter(place, counter).fetch_add(1, Ordering::Relaxed);
+        });
+    }
+
+    /// Accepts a request: from here on it ends exactly once. Gives it back if the ledger is full.
+    // The error is the request itself: no allocation for what hardly ever happens.
+    #[allow(clippy::result_large_err)]
+    pub(crate) fn accept(&self, request: Request, waiter: Waiter) -> Result<EntryId, Request> {
+        let now = Instant::now();
+        let deadline = now + self.usual.allowance(request.kind(), self.config.deadline);
+        let id = self.ledger.enter(request, now, deadline)?;
+        if let (Waiter::Driver(_), Some(entry)) = (&waiter, self.ledger.entry(id.index)) {
+            entry.progress().waiter = waiter;
+        }
+        // In this order, so that a process killed in between has never more ended than submitted.
+        self.stats.count(Counter::Submitted);
+        self.stats.count(Counter::InFlight);
+        Ok(id)
+    }
+
+    /// Moves a request on as far as it goes without waiting.
+    pub(crate) fn advance(&self, id: EntryId, now: Instant, software: SoftwareStep) -> Step {
+        let Some(entry) = self.ledger.entry(id.index) else { return Step::Gone };
+        loop {
+            let Some(mut progress) = entry.progress_of(id) else { return Step::Gone };
+            match progress.stage {
+                Stage::Free => return Step::Gone,
+                Stage::Done => return Step::Done,
+                Stage::Busy => return Step::Busy,
+                Stage::Hardware(target) if now < progress.deadline => {
+                    return Step::Waiting(target, progress.deadline);
+                }
+                Stage::Hardware(target) => self.miss_deadline(id, progress, target),
+                Stage::Route => {
+                    progress.stage = Stage::Busy;
+                    drop(progress);
+                    self.route(id, entry);
+                }
+                Stage::Verify(target) => {
+                    progress.stage = Stage::Busy;
+                    let output = progress.output.clone();
+                    drop(progress);
+                    self.verify(id, entry, target, &output);
+                }
+                Stage::Software if software == SoftwareStep::Leave => return Step::Software,
+                Stage::Software => {
+                    progress.stage = Stage::Busy;
+                    drop(progress);
+                    self.compute(id, entry);
+                }
+            }
+        }
+    }
+
+    /// The device has it and is late: its answer, should it come, is nobody's; the request goes to software.
+    fn miss_deadline(&self, id: EntryId, mut progress: MutexGuard<'_, Progress>, target: usize) {
+        let tag = id.tag(progress.attempt);
+        progress.stage = Stage::Software;
+        drop(progress);
+        if let Some(target) = self.target(target) {
+            self.count_device(target, DeviceCounter::Late);
+            self.take_back(target, tag);
+            self.fault(target, Class::Late);
+        }
+    }
+
+    /// Nobody waits any more for what this device has under this tag.
+    fn take_back(&self, target: &Target, tag: Tag) {
+        target.unloaded();
+        if let Some(instance) = target.instance.get() {
+            instance.abandon(tag);
+        }
+    }
+
+    /// Offers the request to one device after the other until one takes it.
+    fn route(&self, id: EntryId, entry: &Entry) {
+        loop {
+            let Some(mut progress) = self.unless_deserted(id, entry) else { return };
+            // The first choice needs no look at the clock.
+            let in_time = progress.attempt == 0 || Instant::now() < progress.deadline;
+            let Some(target) = self.choose(progress.tried).filter(|_| in_time) else {
+                progress.stage = Stage::Software;
+                return;
+            };
+            progress.tried |= 1 << target.index;
+            progress.attempt = progress.attempt.wrapping_add(1);
+            progress.taken += 1;
+            // The answer may come before `submit` returns, so everything is in place before.
+            progress.stage = Stage::Hardware(target.index);
+            let tag = id.tag(progress.attempt);
+            drop(progress);
+            target.loaded();
+            let refusal = {
+                let request = entry.request();
+                let (Some(request), Some(instance)) = (request.as_ref(), target.instance.get()) else {
+                    return;
+                };
+                match instance.submit(request, tag) {
+                    Ok(()) => {
+                        self.count_device(target, DeviceCounter::Submitted);
+                        return;
+                    }
+                    Err(refusal) => refusal,
+                }
+            };
+            target.unloaded();
+            if let Some(class) = refusal.class() {
+                self.fault(target, class);
+            }
+            let mut progress = entry.progress();
+            progress.taken -= 1;
+            progress.stage = Stage::Busy;
+        }
+    }
+
+    /// The router: of the devices in use that this request has not been offered to, the one with the fewest requests of
+    /// ours.
+    fn choose(&self, tried: u64) -> Option<&Target> {
+        if !self.has_active() {
+            return None;
+        }
+        let count = self.target_count.load(Ordering::Acquire);
+        let start = self.rotation.fetch_add(1, Ordering::Relaxed);
+        let mut best: Option<&Target> = None;
+        for step in 0..count {
+            let Some(target) = self.target((start + step) % count) else { continue };
+            let usable = target.standing() == Standing::Active && tried & 1 << target.index == 0;
+            if usable && best.is_none_or(|best| target.load() < best.load()) {
+                best = Some(target);
+            }
+        }
+        best
+    }
+
+    fn verify(&self, id: EntryId, entry: &Entry, target: usize, output: &Output) {
+        let verdict = match entry.request().as_ref() {
+            Some(request) => verify::verify(&self.fallback, request, output),
+            None => return,
+        };
+        let Some(mut progress) = self.unless_deserted(id, entry) else { return };
+        match verdict {
+            Ok(true) => {
+                self.stats.count(Counter::Verified);
+                self.end_in_hardware(&mut progress);
+            }
+            Ok(false) => {
+                progress.output.wipe();
+                progress.stage = Stage::Route;
+                if let Some(target) = self.target(target) {
+                    tracing::error!(device = %target.address(), kind = progress.kind.name(), "wrong result");
+                    self.count_device(target, DeviceCounter::Wrong);
+                    self.fault(target, Class::WrongAnswer);
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a device's result could not be verified");
+                progress.output.wipe();
+                progress.stage = Stage::Software;
+            }
+        }
+    }
+
+    fn compute(&self, id: EntryId, entry: &Entry) {
+        if self.config.require_hardware {
+            if let Some(mut progress) = self.unless_deserted(id, entry) {
+                self.end(&mut progress, Counter::Refused, Some(Error::HardwareRequired));
+            }
+            return;
+        }
+        let mut output = Output::new();
+        let outcome = match entry.request().as_ref() {
+            Some(request) => self.fallback.execute(request, &mut output),
+            None => return,
+        };
+        let Some(mut progress) = self.unless_deserted(id, entry) else { return };
+        match outcome {
+            Ok(()) => {
+                let replayed = progress.taken > 0;
+                progress.output = output;
+                let path = if replayed { Path::ReplayedSoftware } else { Path::Software };
+                self.stats.completed(progress.kind, path, progress.submitted.elapsed());
+                if replayed {
+                    self.stats.count(Counter::ReplayedSoftware);
+                }
+                self.end(&mut progress, Counter::Software, None);
+            }
+            Err(error) => self.end(&mut progress, Counter::CallerErrors, Some(software_error(error))),
+        }
+    }
+
+    fn end_in_hardware(&self, progress: &mut Progress) {
+        let took = progress.submitted.elapsed();
+        let (counter, path) = if progress.taken > 1 {
+            (Counter::ReplayedHardware, Path::ReplayedHardware)
+        } else {
+            self.usual.observe(progress.kind, took);
+            (Counter::Hardware, Path::Hardware)
+        };
+        self.stats.completed(progress.kind, path, took);
+        self.end(progress, counter, None);
+    }
+
+    /// The one place where a request with an owner ends.
+    fn end(&self, progress: &mut Progress, counter: Counter, error: Option<Error>) {
+        progress.error = error;
+        progress.stage = Stage::Done;
+        self.stats.count(counter);
+        self.stats.subtract(Counter::InFlight);
+    }
+
+    /// How far the request is; but if its owner has gone away meanwhile, it ends here.
+    fn unless_deserted<'a>(&self, id: EntryId, entry: &'a Entry) -> Option<MutexGuard<'a, Progress>> {
+        let mut progress = entry.progress();
+        if !progress.deserted {
+            return Some(progress);
+        }
+        self.end(&mut progress, Counter::Abandoned, None);
+        drop(progress);
+        self.ledger.leave(id);
+        None
+    }
+
+    /// Takes the result out and frees the entry.
+    pub(crate) fn collect(&self, id: EntryId) -> Result<Output, Error> {
+        let result = self.ledger.entry(id.index).and_then(|entry| {
+            let mut progress = entry.progress_of(id)?;
+            Some(match progress.error.take() {
+                Some(error) => Err(error),
+                None => Ok(std::mem::take(&mut progress.output)),
+            })
+        });
+        self.ledger.leave(id);
+        result.unwrap_or_else(|| Err(Error::Software("a request was collected twice".to_owned())))
+    }
+
+    /// The caller went away.
+    pub(crate) fn abandon(&self, id: EntryId) {
+        let Some(entry) = self.ledger.entry(id.index) else { return };
+        let Some(mut progress) = entry.progress_of(id) else { return };
+        match progress.stage {
+            Stage::Busy => {
+                progress.deserted = true;
+                return;
+            }
+            Stage::Done | Stage::Free => drop(progress),
+            Stage::Hardware(target) => {
+                let tag = id.tag(progress.attempt);
+                self.end(&mut progress, Counter::Abandoned, None);
+                drop(progress);
+                if let Some(target) = self.target(target) {
+                    self.take_back(target, tag);
+                }
+            }
+            Stage::Route | Stage::Verify(_) | Stage::Software => {
+                self.end(&mut progress, Counter::Abandoned, None);
+                drop(progress);
+            }
+        }
+        self.ledger.leave(id);
+    }
+
+    /// Polls a device once, unless somebody else has its turn, who then polls for us too.
+    pub(crate) fn poll_if_free(&self, target: &Target) {
+        if let Some(turn) = target.try_turn() {
+            self.poll(target);
+            drop(turn);
+            target.pass_on();
+        }
+    }
+
+    /// Polls a device once. The caller has its turn.
+    pub(crate) fn poll(&self, target: &Target) -> usize {
+        match target.instance.get() {
+            Some(instance) => instance.poll(&mut DeviceSink { core: self, target }),
+            None => 0,
+        }
+    }
+}
+
+pub(crate) fn software_error(error: FallbackError) -> Error {
+    match error {
+        FallbackError::Invalid(invalid) => Error::Invalid(invalid),
+        error => Error::Software(error.to_string()),
+    }
+}
+
+/// Takes a device's responses. Runs under the driver's lock: changes stages, wakes owners, computes nothing.
+struct DeviceSink<'a> {
+    core: &'a Core,
+    target: &'a Target,
+}
+
+impl Sink for DeviceSink<'_> {
+    fn response(&mut self, response: Response<'_>) {
+        let Self { core, target } = *self;
+        if response.tag.0 & PROBE_TAG != 0 {
+            let mut probe = target.probe.lock().unwrap_or_else(PoisonError::into_inner);
+            probe.response(&response);
+            return;
+        }
+        let (id, attempt) = EntryId::from_tag(response.tag);
+        let progress = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(id));
+        let Some(mut progress) = progress.filter(|progress| {
+            progress.attempt == attempt && progress.stage == Stage::Hardware(target.index)
+        }) else {
+            core.stats.count(Counter::StrayResponses);
+            return;
+        };
+        target.unloaded();
+        self.answered(&mut progress, &response);
+        wake(core, id, &mut progress);
+    }
+}
+
+impl DeviceSink<'_> {
+    fn answered(&self, progress: &mut Progress, response: &Response<'_>) {
+        let Self { core, target } = *self;
+        match response.status {
+            Status::Done => match progress.output.resize(response.output.len()) {
+                Ok(place) => {
+                    place.copy_from_slice(response.output);
+                    core.count_device(target, DeviceCounter::Completed);
+                    if progress.verified {
+                        progress.stage = Stage::Verify(target.index);
+                    } else {
+                        core.end_in_hardware(progress);
+                    }
+                }
+                Err(_) => progress.stage = Stage::Route,
+            },
+            // Whether there is really no result, software says; a device's word is not enough for a caller's error.
+            Status::Rejected => progress.stage = Stage::Software,
+            Status::Dummy => {
+                core.stats.count(Counter::Dummies);
+                core.count_device(target, DeviceCounter::Dummies);
+                progress.stage = Stage::Route;
+                core.fault(target, Class::DeviceDown);
+            }
+            status => {
+                tracing::error!(device = %target.address(), ?status, "impossible answer");
+                core.count_device(target, DeviceCounter::Wrong);
+                progress.stage = Stage::Route;
+                core.fault(target, Class::WrongAnswer);
+            }
+        }
+    }
+}
+
+fn wake(core: &Core, id: EntryId, progress: &mut Progress) {
+    match &progress.waiter {
+        Waiter::Nobody => {}
+        Waiter::Thread(thread) => thread.unpark(),
+        Waiter::Driver(_) => core.drive.ready(id),
+    }
+}
+
+/// The tag of the known-answer request with this number, in the round with that number.
+pub(crate) fn probe_tag(round: u32, number: u8) -> Tag {
+    Tag(PROBE_TAG | u64::from(round) << 8 | u64::from(number))
+}

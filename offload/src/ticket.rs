@@ -1,0 +1,117 @@
+//! A ticket: what the submitter of an asynchronous request holds.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hotspare_device::Output;
+
+use crate::Error;
+use crate::core::Core;
+use crate::drive;
+use crate::ledger::{EntryId, Stage};
+
+/// How to be told that a request has ended.
+#[derive(Default)]
+pub enum Completion {
+    /// Not at all: look at the ticket.
+    #[default]
+    Ticket,
+    /// Called once, with no lock held, by whoever drives; it may submit and drop tickets. The result is taken from the
+    /// ticket.
+    Notice(Box<dyn FnOnce() + Send>),
+}
+
+/// A request that was accepted. Dropping it abandons the request: its result, should there be one, is dropped, and memory
+/// that a device has is kept until the device gives it back.
+#[must_use = "dropping a ticket abandons its request"]
+pub struct Ticket {
+    state: State,
+}
+
+enum State {
+    Open { core: Arc<Core>, id: EntryId },
+    Ended(Box<Result<Output, Error>>),
+    Taken,
+}
+
+impl Ticket {
+    pub(crate) fn open(core: Arc<Core>, id: EntryId) -> Self {
+        Self { state: State::Open { core, id } }
+    }
+
+    pub(crate) fn ended(result: Result<Output, Error>) -> Self {
+        Self { state: State::Ended(Box::new(result)) }
+    }
+
+    /// Whether the result is there.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        match &self.state {
+            State::Open { core, id } if core.home.is_here() => {
+                let progress = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(*id));
+                progress.is_none_or(|progress| progress.stage == Stage::Done)
+            }
+            _ => true,
+        }
+    }
+
+    /// The result, if it is there. Gives it once.
+    pub fn take(&mut self) -> Option<Result<Output, Error>> {
+        if !self.is_done() {
+            return None;
+        }
+        match std::mem::replace(&mut self.state, State::Taken) {
+            State::Open { core, id } if core.home.is_here() => Some(core.collect(id)),
+            State::Open { core, .. } => {
+                forget(core);
+                Some(Err(Error::Forked))
+            }
+            State::Ended(result) => Some(*result),
+            State::Taken => None,
+        }
+    }
+
+    /// Drives until the result is there.
+    ///
+    /// # Errors
+    /// [`Error`].
+    pub fn wait(mut self) -> Result<Output, Error> {
+        /// How long one turn sleeps at most; it is woken earlier by everything that happens.
+        const TURN: Duration = Duration::from_millis(100);
+        loop {
+            if let Some(result) = self.take() {
+                return result;
+            }
+            if let State::Open { core, .. } = &self.state {
+                drive::turn(core, TURN);
+            }
+        }
+    }
+
+    /// When the request leaves hardware at the latest; none if it has ended.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let State::Open { core, id } = &self.state else { return None };
+        if !core.home.is_here() {
+            return None;
+        }
+        Some(core.ledger.entry(id.index)?.progress_of(*id)?.deadline)
+    }
+}
+
+/// A child of a fork has inherited a reference to what is its parent's: it is never dropped.
+fn forget(core: Arc<Core>) {
+    let _ = std::mem::ManuallyDrop::new(core);
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let State::Open { core, id } = std::mem::replace(&mut self.state, State::Taken) {
+            if core.home.is_here() {
+                core.abandon(id);
+            } else {
+                forget(core);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! How a thread waits for a device: it polls, spins briefly, then sleeps on the instance's descriptor until its deadline.
+//!
+//! Several threads may wait on one instance. One of them has the turn: it polls for all and alone sleeps on the descriptor
+//! (leader); the others park (followers). A follower is unparked when its own request is answered, or when the turn
+//! is free. Every wait ends by its deadline, whatever goes wrong.
+
+use std::os::fd::AsFd;
+use std::time::Instant;
+
+use hotspare_device::{Instance, Output};
+use rustix::event::{PollFd, PollFlags, Timespec};
+
+use crate::Error;
+use crate::core::{Core, SoftwareStep, Step};
+use crate::ledger::{EntryId, Stage, Waiter};
+use crate::target::Target;
+
+/// Waits for the request's end, moving it on, and takes its result.
+pub(crate) fn result(core: &Core, id: EntryId) -> Result<Output, Error> {
+    loop {
+        match core.advance(id, Instant::now(), SoftwareStep::Take) {
+            Step::Waiting(target, deadline) => {
+                if let Some(target) = core.target(target) {
+                    let is_open = || still_in_hardware(core, id, target);
+                    wait_for_entry(core, id, target, deadline, &is_open);
+                }
+            }
+            Step::Done | Step::Gone => return core.collect(id),
+            // A synchronous request has one owner, which is this thread.
+            Step::Busy | Step::Software => std::thread::yield_now(),
+        }
+    }
+}
+
+fn still_in_hardware(core: &Core, id: EntryId, target: &Target) -> bool {
+    let entry = core.ledger.entry(id.index);
+    entry
+        .and_then(|entry| entry.progress_of(id))
+        .is_some_and(|progress| progress.stage == Stage::Hardware(target.index))
+}
+
+fn wait_for_entry(core: &Core, id: EntryId, target: &Target, deadline: Instant, is_open: &dyn Fn() -> bool) {
+    if let Some(turn) = target.try_turn() {
+        lead(core, target, deadline, is_open);
+        drop(turn);
+        target.pass_on();
+        return;
+    }
+    if let Some(mut progress) = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(id)) {
+        progress.waiter = Waiter::Thread(std::thread::current());
+    }
+    wait_for(core, target, deadline, is_open);
+}
+
+/// Waits until `is_open` is false, or the deadline has passed, or the device can't answer any more; may return earlier.
+pub(crate) fn wait_for(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> bool) {
+    target.follow();
+    while is_open() {
+        if let Some(_turn) = target.try_turn() {
+            lead(core, target, deadline, is_open);
+            break;
+        }
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            break;
+        }
+        std::thread::park_timeout(left);
+    }
+    target.unfollow();
+    target.pass_on();
+}
+
+/// Polls for all until our own request is answered or its deadline has passed. The caller has the turn.
+fn lead(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> bool) {
+    let Some(instance) = target.instance.get() else { return };
+    let spin_until = Instant::now() + core.config.spin;
+    loop {
+        core.poll(target);
+        if !is_open() {
+            return;
+        }
+        let now = Instant::now();
+        if now >= deadline {
+            return;
+        }
+        if now < spin_until {
+            std::hint::spin_loop();
+            continue;
+        }
+        if instance.prepare_wait() {
+            // System calls of a wait, none of which a device that is slower than our spinning saves us: one to sleep, one to
+            // clear the doorbell.
+            sleep(&**instance, deadline.saturating_duration_since(now));
+            instance.end_wait();
+        }
+    }
+}
+
+fn sleep(instance: &dyn Instance, longest: std::time::Duration) {
+    let Ok(longest) = Timespec::try_from(longest) else { return };
+    let removal = instance.removal_descriptor();
+    let doorbell = PollFd::from_borrowed_fd(instance.descriptor(), PollFlags::IN);
+    // An interrupted or failed wait is a short one: the caller looks again.
+    match &removal {
+        Some(removal) => {
+            let mut descriptors = [doorbell, PollFd::from_borrowed_fd(removal.as_fd(), PollFlags::IN)];
+            let _ = rustix::event::poll(&mut descriptors, Some(&longest));
+            if !descriptors[1].revents().is_empty() {
+                instance.notice_removal();
+            }
+        }
+        None => {
+            let _ = rustix::event::poll(&mut [doorbell], Some(&longest));
+        }
+    }
+}
