@@ -1,0 +1,4 @@
+//! Asymmetric ciphers.
+
+mod operation;
+pub(crate) mod rsa;

@@ -1,0 +1,149 @@
+//! RSA decryption in the offload: the bare operation there, the padding taken off here. Encryption is cheap and passed on.
+//!
+//! PKCS#1 v1.5 is only ours where the installed OpenSSL reports a bad padding to the caller (before implicit rejection);
+//! later versions, and TLS's variant, answer with a made-up message that only the software provider can make.
+
+use std::ffi::{CStr, c_int, c_void};
+use std::ptr;
+
+use hotspare_device::{Key, KeyMaterial, Request};
+
+use crate::context::{Context, Refused};
+use crate::core::params::{self, END, UNMODIFIED};
+use crate::digest::Digest;
+use crate::ffi::functions::AsymCipher;
+use crate::ffi::libcrypto;
+use crate::ffi::names;
+use crate::ffi::types::{Constant, Dispatch};
+use crate::software::Software;
+
+/// The functions.
+pub(crate) static FUNCTIONS: Constant<[Dispatch; AsymCipher::COUNT + 1]> =
+    Constant(super::operation::FUNCTIONS.dispatch());
+
+/// Room for the name of a digest (`OSSL_MAX_NAME_SIZE`).
+const DIGEST_NAME_BYTES: usize = 50;
+
+/// How to take the padding off.
+pub(super) enum Padding {
+    /// There is none.
+    None,
+    /// PKCS#1 v1.5, with an error for a bad one.
+    Pkcs1,
+    /// OAEP.
+    Oaep { digest: Digest, mgf1: Digest, label: Vec<u8> },
+}
+
+/// What came of decrypting.
+pub(super) enum Outcome {
+    /// A message of this length.
+    Done(usize),
+    /// Not for the offload: the software provider decrypts, or says what is wrong.
+    Software,
+    /// The error is on the queue.
+    Failed,
+}
+
+impl Padding {
+    /// The padding of `operation`, an operation of the software provider; `None` if it is not for us.
+    pub(super) fn read(software: &Software, operation: *mut c_void) -> Option<Self> {
+        let functions = &software.rsa_cipher;
+        let get = functions.get_ctx_params?;
+        let (mut mode, mut label) = (0, ptr::null());
+        let (mut digest, mut mgf1) = ([0; DIGEST_NAME_BYTES], [0; DIGEST_NAME_BYTES]);
+        let mut asked = [
+            params::integer(names::PAD_MODE, &mut mode),
+            params::utf8(names::DIGEST, &mut digest),
+            params::utf8(names::MGF1_DIGEST, &mut mgf1),
+            params::octet_pointer(names::OAEP_LABEL, &mut label),
+            END,
+        ];
+        // SAFETY: the operation is the software provider's; the list ends with END and its places outlive the call.
+        if unsafe { get(operation, asked.as_mut_ptr()) } != 1 {
+            return None;
+        }
+        match mode {
+            names::PADDING_NONE => Some(Self::None),
+            names::PADDING_PKCS1 => (!rejects_implicitly(software, operation)).then_some(Self::Pkcs1),
+            names::PADDING_OAEP => {
+                let digest = software.digest(CStr::from_bytes_until_nul(&digest).ok()?)?;
+                let mgf1 = match CStr::from_bytes_until_nul(&mgf1).ok()? {
+                    name if name.is_empty() => digest.clone(),
+                    name => software.digest(name)?,
+                };
+                let length = asked[3].return_size;
+                let label = if label.is_null() || length == UNMODIFIED {
+                    Vec::new()
+                } else {
+                    // SAFETY: the software provider answered with the address and length of its label.
+                    unsafe { std::slice::from_raw_parts(label.cast::<u8>(), length) }.to_vec()
+                };
+                Some(Self::Oaep { digest, mgf1, label })
+            }
+            _ => None,
+        }
+    }
+
+    /// Decrypts `input` with the key in the offload.
+    pub(super) fn decrypt(&self, context: &Context, key: &Key, input: &[u8], output: &mut [u8]) -> Outcome {
+        let KeyMaterial::Rsa(numbers) = key.material() else { return Outcome::Software };
+        let length = numbers.modulus.len();
+        if input.len() != length || output.len() < length {
+            return Outcome::Software;
+        }
+        let Ok(request) = Request::rsa_private(key, input) else { return Outcome::Software };
+        let padded = match context.execute(request) {
+            Ok(padded) if padded.len() == length => padded,
+            Ok(_) | Err(Refused::Invalid) => return Outcome::Software,
+            Err(Refused::Raised) => return Outcome::Failed,
+        };
+        match self.remove(&padded, output) {
+            Some(message) => Outcome::Done(message),
+            None => Outcome::Failed,
+        }
+    }
+
+    /// Takes the padding off; the message's length. OpenSSL's checks run in constant time and leave the error, if any.
+    fn remove(&self, padded: &[u8], output: &mut [u8]) -> Option<usize> {
+        let length = c_int::try_from(padded.len()).ok()?;
+        let room = c_int::try_from(output.len()).ok()?;
+        let (to, from) = (output.as_mut_ptr(), padded.as_ptr());
+        let message = match self {
+            Self::None => {
+                output.get_mut(..padded.len())?.copy_from_slice(padded);
+                length
+            }
+            // SAFETY: all lengths are those of the slices.
+            Self::Pkcs1 => unsafe {
+                libcrypto::RSA_padding_check_PKCS1_type_2(to, room, from, length, length)
+            },
+            Self::Oaep { digest, mgf1, label } => {
+                let label_length = c_int::try_from(label.len()).ok()?;
+                // SAFETY: all lengths are those of the slices; the digests are alive.
+                unsafe {
+                    libcrypto::RSA_padding_check_PKCS1_OAEP_mgf1(
+                        to,
+                        room,
+                        from,
+                        length,
+                        length,
+                        label.as_ptr(),
+                        label_length,
+                        digest.as_ptr(),
+                        mgf1.as_ptr(),
+                    )
+                }
+            }
+        };
+        usize::try_from(message).ok()
+    }
+}
+
+/// Whether this OpenSSL knows implicit rejection. If it does, PKCS#1 v1.5 is not ours, whether it is switched on or not.
+fn rejects_implicitly(software: &Software, operation: *mut c_void) -> bool {
+    let Some(settable) = software.rsa_cipher.settable_ctx_params else { return true };
+    // SAFETY: both are the software provider's.
+    let list = unsafe { settable(operation, software.context()) };
+    // SAFETY: the software provider's list of what can be set.
+    unsafe { params::find(list, names::IMPLICIT_REJECTION) }.is_some()
+}

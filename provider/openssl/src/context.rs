@@ -1,0 +1,101 @@
+//! A provider context: what one loading of the provider into one library context owns.
+
+use std::ffi::c_void;
+use std::sync::Arc;
+
+use hotspare_device::{Output, Request};
+use hotspare_offload::{Error, Offload};
+use once_cell::race::OnceBox;
+
+use crate::core::Core;
+use crate::core::errors::Reason;
+use crate::settings::Settings;
+use crate::software::Software;
+
+/// What one loading of the provider owns. Keys and operations hold it, so it outlives the provider's teardown when
+/// OpenSSL lets some of them live longer.
+pub(crate) struct Context {
+    offload: Offload,
+    // Made at the first use, without a lock that a fork could leave held: two threads may both make one, one is kept.
+    software: OnceBox<Software>,
+    fallback_provider: String,
+    core: Core,
+}
+
+/// Why the hardware path has no result for the caller.
+pub(crate) enum Refused {
+    /// The input can't be computed: the software path says why, in the installed OpenSSL's words.
+    Invalid,
+    /// The error is on the queue.
+    Raised,
+}
+
+impl Context {
+    /// A context with these settings. Touches nothing: no thread, socket, mapping or library context is made.
+    pub(crate) fn new(core: Core, settings: Settings) -> Self {
+        let fallback_provider = settings.offload.fallback_provider.clone();
+        Self { offload: Offload::new(settings.offload), software: OnceBox::new(), fallback_provider, core }
+    }
+
+    /// Another handle for the context that OpenSSL holds.
+    ///
+    /// # Safety
+    /// `pointer` was made by [`Self::into_raw`] and has not been given back to [`Self::from_raw`].
+    pub(crate) unsafe fn share(pointer: *mut c_void) -> Arc<Self> {
+        let pointer: *const Self = pointer.cast_const().cast();
+        // SAFETY: the handle that `into_raw` leaked is still counted.
+        unsafe { Arc::increment_strong_count(pointer) };
+        // SAFETY: the count was just raised for this handle.
+        unsafe { Arc::from_raw(pointer) }
+    }
+
+    /// The pointer that OpenSSL keeps.
+    pub(crate) fn into_raw(self: Arc<Self>) -> *mut c_void {
+        Arc::into_raw(self).cast_mut().cast()
+    }
+
+    /// Takes back what [`Self::into_raw`] gave.
+    ///
+    /// # Safety
+    /// `pointer` comes from [`Self::into_raw`], and nobody uses it any more.
+    pub(crate) unsafe fn from_raw(pointer: *mut c_void) -> Arc<Self> {
+        // SAFETY: the caller gives back the leaked handle.
+        unsafe { Arc::from_raw(pointer.cast_const().cast()) }
+    }
+
+    /// Our side of OpenSSL's core.
+    pub(crate) fn core(&self) -> &Core {
+        &self.core
+    }
+
+    /// Where requests go.
+    pub(crate) fn offload(&self) -> &Offload {
+        &self.offload
+    }
+
+    /// The provider that computes whatever is not offloaded. With an error on the queue if there is none.
+    pub(crate) fn software(&self) -> Option<&Software> {
+        match self.software.get_or_try_init(|| Software::new(&self.fallback_provider).map(Box::new)) {
+            Ok(software) => Some(software),
+            Err(error) => {
+                self.core.raise(Reason::SoftwareProvider, &error.to_string());
+                None
+            }
+        }
+    }
+
+    /// Has `request` computed, and waits for it.
+    pub(crate) fn execute(&self, request: Request) -> Result<Output, Refused> {
+        self.offload.execute(request).map_err(|error| match error {
+            Error::Invalid(_) => Refused::Invalid,
+            Error::HardwareRequired => {
+                self.core.raise(Reason::HardwareRequired, "see `hotspare status` and `hotspare doctor`");
+                Refused::Raised
+            }
+            other => {
+                self.core.raise(Reason::Software, &other.to_string());
+                Refused::Raised
+            }
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! Functions of libcrypto that `openssl-sys` does not declare.
+
+use std::ffi::{c_char, c_int, c_uchar, c_uint, c_void};
+
+use openssl_sys::{EVP_MD, EVP_MD_CTX, OSSL_LIB_CTX, OSSL_PARAM, OSSL_PROVIDER};
+
+use super::types::{Algorithm, Callback};
+
+unsafe extern "C" {
+    // openssl/provider.h
+    pub(crate) fn OSSL_PROVIDER_query_operation(
+        provider: *const OSSL_PROVIDER,
+        operation_id: c_int,
+        no_cache: *mut c_int,
+    ) -> *const Algorithm;
+    pub(crate) fn OSSL_PROVIDER_unquery_operation(
+        provider: *const OSSL_PROVIDER,
+        operation_id: c_int,
+        algorithms: *const Algorithm,
+    );
+    pub(crate) fn OSSL_PROVIDER_get0_provider_ctx(provider: *const OSSL_PROVIDER) -> *mut c_void;
+    pub(crate) fn OSSL_PROVIDER_get_capabilities(
+        provider: *const OSSL_PROVIDER,
+        capability: *const c_char,
+        callback: Option<Callback>,
+        argument: *mut c_void,
+    ) -> c_int;
+
+    // openssl/err.h
+    pub(crate) fn ERR_add_error_txt(separator: *const c_char, text: *const c_char);
+    pub(crate) fn ERR_set_mark() -> c_int;
+    pub(crate) fn ERR_pop_to_mark() -> c_int;
+    pub(crate) fn ERR_error_string_n(error: std::ffi::c_ulong, buffer: *mut c_char, length: usize);
+
+    // openssl/evp.h
+    pub(crate) fn EVP_DigestInit_ex2(
+        context: *mut EVP_MD_CTX,
+        digest: *const EVP_MD,
+        params: *const OSSL_PARAM,
+    ) -> c_int;
+    pub(crate) fn EVP_MD_CTX_copy_ex(to: *mut EVP_MD_CTX, from: *const EVP_MD_CTX) -> c_int;
+    pub(crate) fn EVP_MD_CTX_set_params(context: *mut EVP_MD_CTX, params: *const OSSL_PARAM) -> c_int;
+    pub(crate) fn EVP_MD_CTX_get_params(context: *mut EVP_MD_CTX, params: *mut OSSL_PARAM) -> c_int;
+    pub(crate) fn EVP_MD_up_ref(digest: *mut EVP_MD) -> c_int;
+    pub(crate) fn EVP_Digest(
+        data: *const c_void,
+        length: usize,
+        output: *mut c_uchar,
+        output_length: *mut c_uint,
+        digest: *const EVP_MD,
+        engine: *mut c_void,
+    ) -> c_int;
+
+    // openssl/rand.h
+    pub(crate) fn RAND_bytes_ex(
+        context: *mut OSSL_LIB_CTX,
+        buffer: *mut c_uchar,
+        length: usize,
+        strength: c_uint,
+    ) -> c_int;
+    pub(crate) fn RAND_priv_bytes_ex(
+        context: *mut OSSL_LIB_CTX,
+        buffer: *mut c_uchar,
+        length: usize,
+        strength: c_uint,
+    ) -> c_int;
+
+    // openssl/rsa.h
+    pub(crate) fn RSA_padding_check_PKCS1_OAEP_mgf1(
+        to: *mut c_uchar,
+        to_length: c_int,
+        from: *const c_uchar,
+        from_length: c_int,
+        modulus_length: c_int,
+        label: *const c_uchar,
+        label_length: c_int,
+        digest: *const EVP_MD,
+        mgf1_digest: *const EVP_MD,
+    ) -> c_int;
+    pub(crate) fn RSA_padding_check_PKCS1_type_2(
+        to: *mut c_uchar,
+        to_length: c_int,
+        from: *const c_uchar,
+        from_length: c_int,
+        modulus_length: c_int,
+    ) -> c_int;
+}
