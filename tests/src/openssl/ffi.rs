@@ -1,0 +1,47 @@
+//! What `openssl-sys` does not declare; all of it is in OpenSSL since 3.0.
+
+use std::ffi::{c_char, c_int, c_long};
+
+use openssl_sys::{EVP_MD_CTX, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX, OSSL_PARAM, OSSL_PROVIDER};
+
+unsafe extern "C" {
+    pub(crate) fn OSSL_LIB_CTX_load_config(libctx: *mut OSSL_LIB_CTX, file: *const c_char) -> c_int;
+    pub(crate) fn OSSL_PROVIDER_available(libctx: *mut OSSL_LIB_CTX, name: *const c_char) -> c_int;
+    pub(crate) fn OSSL_PROVIDER_get0_name(provider: *const OSSL_PROVIDER) -> *const c_char;
+    pub(crate) fn EVP_PKEY_CTX_get0_provider(context: *const EVP_PKEY_CTX) -> *const OSSL_PROVIDER;
+    pub(crate) fn EVP_PKEY_CTX_new_from_pkey(
+        libctx: *mut OSSL_LIB_CTX,
+        key: *mut EVP_PKEY,
+        properties: *const c_char,
+    ) -> *mut EVP_PKEY_CTX;
+    pub(crate) fn d2i_PUBKEY_ex(
+        key: *mut *mut EVP_PKEY,
+        bytes: *mut *const u8,
+        length: c_long,
+        libctx: *mut OSSL_LIB_CTX,
+        properties: *const c_char,
+    ) -> *mut EVP_PKEY;
+    pub(crate) fn EVP_DigestSignInit_ex(
+        context: *mut EVP_MD_CTX,
+        key_context: *mut *mut EVP_PKEY_CTX,
+        digest: *const c_char,
+        libctx: *mut OSSL_LIB_CTX,
+        properties: *const c_char,
+        key: *mut EVP_PKEY,
+        params: *const OSSL_PARAM,
+    ) -> c_int;
+    pub(crate) fn EVP_DigestVerifyInit_ex(
+        context: *mut EVP_MD_CTX,
+        key_context: *mut *mut EVP_PKEY_CTX,
+        digest: *const c_char,
+        libctx: *mut OSSL_LIB_CTX,
+        properties: *const c_char,
+        key: *mut EVP_PKEY,
+        params: *const OSSL_PARAM,
+    ) -> c_int;
+    pub(crate) fn EVP_PKEY_CTX_set_rsa_mgf1_md_name(
+        context: *mut EVP_PKEY_CTX,
+        name: *const c_char,
+        properties: *const c_char,
+    ) -> c_int;
+}

@@ -1,0 +1,14 @@
+//! OpenSSL as an application uses it: library contexts made from configuration files, keys, signatures, agreements.
+//! Every operation says by which provider it must be computed, and makes sure that it was.
+
+mod ffi;
+
+pub mod agreement;
+pub mod error;
+pub mod key;
+pub mod library;
+pub mod signature;
+
+pub use error::OpensslError;
+pub use key::Key;
+pub use library::{Library, Side};

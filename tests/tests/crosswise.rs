@@ -1,0 +1,141 @@
+//! What one side signs the other verifies, and both agree on the same secrets: Hotspare and OpenSSL's default provider,
+//! over thousands of random messages and a pool of keys made by either.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use hotspare_tests::mode::{Mode, Setup};
+use hotspare_tests::openssl::agreement::derive;
+use hotspare_tests::openssl::signature::{Padding, Scheme, sign, verify};
+use hotspare_tests::openssl::{Key, Side};
+use hotspare_tests::random::{self, Random};
+
+/// Threads that work at once, so that a dying device has several requests in flight.
+const THREADS: u64 = 6;
+/// Rounds in all, at least. A round is a message signed and verified both ways, or a secret agreed on.
+const ROUNDS: usize = 3000;
+/// How often devices must have died before a run with dying devices is enough, and how long it may take to that.
+const DEATHS: usize = 20;
+const BOUND: Duration = Duration::from_secs(180);
+/// The longest message.
+const MESSAGE_BYTES: usize = 2000;
+
+#[test]
+fn default_provider() {
+    run(Mode::DefaultProvider);
+}
+
+fn run(mode: Mode) {
+    let seed = random::seed();
+    let setup = Setup::new(mode, seed);
+    let keys = Keys::generate(&setup);
+    let (rounds, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let end = Instant::now() + BOUND;
+    thread::scope(|scope| {
+        for number in 0..THREADS {
+            let (setup, keys, rounds, enough) = (&setup, &keys, &rounds, &enough);
+            scope.spawn(move || {
+                let mut random = Random::new(seed, number);
+                while !enough.load(Ordering::Relaxed) {
+                    assert!(Instant::now() < end, "not enough within {BOUND:?}: {} deaths", setup.deaths());
+                    round(setup, keys, &mut random);
+                    let done = rounds.fetch_add(1, Ordering::Relaxed) + 1;
+                    if done >= ROUNDS && (mode != Mode::DyingDevices || setup.deaths() >= DEATHS) {
+                        enough.store(true, Ordering::Relaxed);
+                    }
+                }
+            });
+        }
+    });
+    println!("{mode:?}: {} rounds, {} deaths", rounds.load(Ordering::Relaxed), setup.deaths());
+}
+
+/// The pool. Of each kind one key is made by either side.
+struct Keys {
+    rsa: Vec<Key>,
+    p256: Vec<Key>,
+    x25519: Vec<Key>,
+}
+
+impl Keys {
+    fn generate(setup: &Setup) -> Self {
+        let sides = [setup.tested(), setup.reference()];
+        let rsa = |side| [2048, 2048, 2048, 3072].map(|bits| Key::generate_rsa(side, bits).unwrap());
+        let p256 = |side| [(); 6].map(|()| Key::generate_ec(side, "P-256").unwrap());
+        let x25519 = |side| [(); 6].map(|()| Key::generate_x25519(side).unwrap());
+        let mut keys = Self {
+            rsa: sides.into_iter().flat_map(rsa).collect(),
+            p256: sides.into_iter().flat_map(p256).collect(),
+            x25519: sides.into_iter().flat_map(x25519).collect(),
+        };
+        keys.rsa.push(Key::generate_rsa(setup.reference(), 4096).unwrap());
+        keys
+    }
+}
+
+fn round(setup: &Setup, keys: &Keys, random: &mut Random) {
+    match random.below(8) {
+        0..=2 => signature(setup, random.choose(&keys.rsa), &rsa_scheme(random), random),
+        3..=5 => {
+            let scheme = Scheme { digest: digest(random), padding: Padding::None };
+            signature(setup, random.choose(&keys.p256), &scheme, random);
+        }
+        6 => agreement(setup, random.choose(&keys.p256), random.choose(&keys.p256)),
+        _ => agreement(setup, random.choose(&keys.x25519), random.choose(&keys.x25519)),
+    }
+}
+
+const DIGESTS: [&CStr; 5] = [c"SHA1", c"SHA2-256", c"SHA2-384", c"SHA2-512", c"SHA3-256"];
+
+fn digest(random: &mut Random) -> &'static CStr {
+    DIGESTS[random.below(DIGESTS.len())]
+}
+
+fn rsa_scheme(random: &mut Random) -> Scheme {
+    let digest = digest(random);
+    let padding = match random.below(2) {
+        0 => Padding::Pkcs1,
+        _ => {
+            // 2048 bits leave room for a salt of 126 bytes beside the longest digest.
+            let salt_bytes = i32::try_from(random.below(127)).unwrap();
+            Padding::Pss { mask_digest: self::digest(random), salt_bytes }
+        }
+    };
+    Scheme { digest, padding }
+}
+
+fn signature(setup: &Setup, key: &Key, scheme: &Scheme, random: &mut Random) {
+    let length = random.below(MESSAGE_BYTES);
+    let message = random.bytes(length);
+    for (signer, verifier) in crosswise(setup) {
+        let mut signature = sign(signer, key, scheme, &message).unwrap();
+        assert!(
+            verify(verifier, key, scheme, &message, &signature).unwrap(),
+            "{} signed, {} refuses: {scheme:?}, {length} bytes",
+            signer.provider(),
+            verifier.provider()
+        );
+        let place = random.below(signature.len());
+        signature[place] ^= 1 << random.below(8);
+        assert!(
+            !verify(verifier, key, scheme, &message, &signature).unwrap(),
+            "{} takes a changed signature: {scheme:?}, byte {place}",
+            verifier.provider()
+        );
+    }
+}
+
+fn agreement(setup: &Setup, one: &Key, other: &Key) {
+    for (mine, theirs) in crosswise(setup) {
+        let secrets = (derive(mine, one, other).unwrap(), derive(theirs, other, one).unwrap());
+        assert_eq!(secrets.0, secrets.1, "{} and {}", mine.provider(), theirs.provider());
+    }
+}
+
+fn crosswise(setup: &Setup) -> [(&Side, &Side); 2] {
+    [(setup.tested(), setup.reference()), (setup.reference(), setup.tested())]
+}
