@@ -70,10 +70,15 @@ impl RecordedEvent {
     /// An event that happens at this moment.
     #[must_use]
     pub fn now(event: &str, why: &str) -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let unix_ms = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
-        Self { unix_ms, event: event.to_owned(), why: why.to_owned() }
+        Self { unix_ms: unix_ms(), event: event.to_owned(), why: why.to_owned() }
     }
+}
+
+/// Milliseconds since 1970, at this moment.
+#[must_use]
+pub fn unix_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Appends an event to the last [`KEPT_EVENTS`].

@@ -10,7 +10,7 @@ mod text;
 
 pub use access::{FileError, replace, write_in_place};
 pub use device::{AdminState, Answer, DeviceFiles};
-pub use info::{DeviceInfo, EmulatorPaths, InfoError, KEPT_EVENTS, RecordedEvent, remember};
+pub use info::{DeviceInfo, EmulatorPaths, InfoError, KEPT_EVENTS, RecordedEvent, remember, unix_ms};
 pub use monitor::{
     CheckReply, CheckRequest, CheckResult, CheckTarget, Health, MAX_REPLY, MAX_REQUEST, MonitorPaths,
     MonitorState, MonitoredDevice,

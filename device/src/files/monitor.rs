@@ -5,10 +5,11 @@
 //! JSON, and the connection is closed.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::info::{InfoError, RecordedEvent, read_json, write_json};
+use super::info::{InfoError, RecordedEvent, read_json, unix_ms, write_json};
 use super::text;
 use crate::address::Bdf;
 
@@ -113,6 +114,19 @@ pub struct MonitorState {
 impl MonitorState {
     /// Version of the layout that this program writes, and the only one that it reads.
     pub const VERSION: u32 = 1;
+
+    /// A running daemon writes the file at least this often.
+    pub const REFRESH: Duration = Duration::from_secs(5);
+
+    /// A file older than this was left behind by a daemon that runs no more, or doesn't get to write.
+    pub const STALE_AFTER: Duration = Duration::from_secs(15);
+
+    /// Whether this was written by a daemon that still runs, as far as its age tells.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        let age = unix_ms().saturating_sub(self.written_unix_ms);
+        Duration::from_millis(age) < Self::STALE_AFTER
+    }
 
     /// Reads the state file of the daemon with this run directory.
     ///
