@@ -1,3 +1,5 @@
-//! Not written yet.
+//! See the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    hotspare_emulator::main()
+}
