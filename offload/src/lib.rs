@@ -16,6 +16,9 @@ mod verify;
 mod wait;
 mod watch;
 
+#[cfg(test)]
+mod tests;
+
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -127,6 +127,12 @@ impl ScriptedListener {
     }
 }
 
+impl AsFd for ScriptedListener {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
 impl ScriptedDevice {
     /// Waits for the next request and takes it out of the ring.
     ///
@@ -134,16 +140,41 @@ impl ScriptedDevice {
     /// None came in time.
     pub fn take(&mut self) -> io::Result<RequestDescriptor> {
         let deadline = Instant::now() + PATIENCE;
-        while self.word(layout::user::REQUEST_PRODUCER) == self.taken {
-            // It rings for each request, since we always say that we sleep.
+        loop {
+            if let Some(request) = self.try_take()? {
+                return Ok(request);
+            }
             wait(&self.request_doorbell, deadline)?;
-            let _ = rustix::io::read(&self.request_doorbell, &mut [0_u8; 8]);
+        }
+    }
+
+    /// Takes the next request out of the ring, if there is one.
+    ///
+    /// # Errors
+    /// The user's index is out of bounds.
+    pub fn try_take(&mut self) -> io::Result<Option<RequestDescriptor>> {
+        // It is rung for each request, since we always say that we sleep.
+        let _ = rustix::io::read(&self.request_doorbell, &mut [0_u8; 8]);
+        if self.word(layout::user::REQUEST_PRODUCER) == self.taken {
+            return Ok(None);
         }
         let request = RequestDescriptor::load(&self.memory, self.shape.request(self.taken))
             .map_err(io::Error::other)?;
         self.taken += 1;
         self.set_word(layout::device::REQUEST_CONSUMER, self.taken);
-        Ok(request)
+        Ok(Some(request))
+    }
+
+    /// The connection; it ends when the user goes away.
+    #[must_use]
+    pub fn connection(&self) -> &OwnedFd {
+        &self.connection
+    }
+
+    /// Rung by the user for each request.
+    #[must_use]
+    pub fn request_doorbell(&self) -> &OwnedFd {
+        &self.request_doorbell
     }
 
     /// The payload of a request, as it lies in memory now.

@@ -1,0 +1,6 @@
+//! The whole of offload against devices whose every answer the test decides.
+
+mod asynchronous;
+mod failover;
+mod processes;
+mod rig;

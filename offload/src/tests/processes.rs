@@ -1,0 +1,143 @@
+//! Forks, kills, and what a process has before its first request.
+
+use std::time::{Duration, Instant};
+
+use hotspare_device::stats::Counter::{Abandoned, Hardware, InFlight, Software, Submitted};
+
+use super::rig::{Mode, Rig, eventually, exists, is_right, request, thread_names};
+use crate::{Completion, Error, Offload};
+
+/// Runs `work` in a child and gives its exit status; a child that does not end is killed.
+fn in_child(work: impl FnOnce() -> bool) -> i32 {
+    // SAFETY: the child of this multi-threaded process uses what Hotspare promises to work in such a child (that is what is
+    // tested) and leaves by `_exit`, without running destructors of the parent's things.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let good = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
+        // SAFETY: ends this process at once.
+        unsafe { libc::_exit(if good { 0 } else { 1 }) };
+    }
+    assert!(child > 0);
+    wait_for(child)
+}
+
+fn wait_for(child: i32) -> i32 {
+    let deadline = Instant::now() + Duration::from_secs(30);
+    loop {
+        let mut status = -1;
+        // SAFETY: waits for our own child; `status` is valid for writing.
+        let ended = unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) };
+        if ended == child {
+            return status;
+        }
+        if Instant::now() > deadline {
+            // SAFETY: our own child, which was not waited for yet.
+            unsafe { libc::kill(child, libc::SIGKILL) };
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_child_has_its_own_instance_and_leaves_its_parents_alone() {
+    let rig = Rig::new(1);
+    let offload = rig.offload();
+    offload.execute(request(4)).unwrap();
+    rig.devices[0].set(Mode::Silent);
+    let mut ticket = offload.submit(request(2), Completion::Ticket);
+    rig.devices[0].until_held(1);
+    rig.devices[0].set(Mode::Good);
+    assert_eq!(rig.devices[0].user_count(), 1);
+    let status = in_child(|| {
+        let inherited = matches!(ticket.take(), Some(Err(Error::Forked)));
+        let own = is_right(4, &offload.execute(request(4)).unwrap());
+        let in_hardware = rig.sum().value(Hardware) == 2;
+        let mut grandchildren = true;
+        for _ in 0..2 {
+            grandchildren &= in_child(|| is_right(2, &offload.execute(request(2)).unwrap())) == 0;
+        }
+        inherited && own && in_hardware && grandchildren
+    });
+    assert_eq!(status, 0);
+    rig.devices[0].answer_held();
+    assert!(is_right(2, &ticket.wait().unwrap()), "the parent's request went on");
+    rig.assert_counters(&[(Submitted, 5), (Hardware, 5)]);
+    eventually("the children's instances went back", || rig.devices[0].user_count() == 1);
+}
+
+#[test]
+fn a_child_of_a_parent_that_made_no_request_starts_alone() {
+    let rig = Rig::new(1);
+    let offload = rig.offload();
+    for _ in 0..3 {
+        assert_eq!(in_child(|| is_right(4, &offload.execute(request(4)).unwrap())), 0);
+    }
+    rig.assert_counters(&[(Submitted, 3), (Hardware, 3)]);
+}
+
+#[test]
+fn what_a_killed_process_had_in_flight_is_counted_as_abandoned() {
+    let rig = Rig::new(1);
+    rig.devices[0].set(Mode::Good);
+    let offload = rig.offload();
+    // SAFETY: as in `in_child`; the child ends by the signal.
+    let child = unsafe { libc::fork() };
+    if child == 0 {
+        let _ = offload.execute(request(4));
+        rig.devices[0].set(Mode::Silent);
+        let tickets: Vec<_> = (0..3).map(|_| offload.submit(request(4), Completion::Ticket)).collect();
+        loop {
+            std::thread::park_timeout(Duration::from_secs(60));
+            std::hint::black_box(&tickets);
+        }
+    }
+    rig.until(Submitted, 4);
+    // SAFETY: our own child, which was not waited for yet.
+    unsafe { libc::kill(child, libc::SIGKILL) };
+    assert!(libc::WIFSIGNALED(wait_for(child)));
+    let sum = rig.sum();
+    assert_eq!(sum.imbalance(), 0);
+    assert_eq!(sum.value(InFlight), 0);
+    assert_eq!(sum.value(Abandoned) + sum.value(Hardware) + sum.value(Software), 4);
+    eventually("its instance went back", || rig.devices[0].user_count() == 0);
+}
+
+#[test]
+fn before_the_first_request_there_is_nothing_and_an_idle_process_uses_no_processor() {
+    let rig = Rig::new(1);
+    // In a child, so that the threads of other tests don't count.
+    let status = in_child(|| {
+        let count = |what: &str| std::fs::read_dir(format!("/proc/self/{what}")).unwrap().count();
+        let maps = || std::fs::read_to_string("/proc/self/maps").unwrap();
+        let (threads, descriptors) = (count("task"), count("fd"));
+        let offload = Offload::new(rig.config());
+        offload.count_passed_through();
+        offload.drive(Duration::ZERO);
+        let nothing = count("task") == threads
+            && count("fd") == descriptors
+            && !maps().contains("hotspare-rings")
+            && !exists(&rig.directory.join("stats"));
+        offload.execute(request(4)).unwrap();
+        let something = thread_names().iter().any(|name| name.starts_with("hotspare-watch"))
+            && maps().contains("hotspare-rings");
+        let before = processor_time();
+        std::thread::sleep(Duration::from_secs(2));
+        let idle = processor_time() == before;
+        offload.close();
+        let closed = !thread_names().iter().any(|name| name.starts_with("hotspare-watch"));
+        drop(offload);
+        let gone = count("fd") == descriptors && !maps().contains("hotspare-rings");
+        eprintln!("nothing {nothing}, something {something}, idle {idle}, closed {closed}, gone {gone}");
+        nothing && something && idle && closed && gone
+    });
+    assert_eq!(status, 0);
+}
+
+/// In clock ticks of ten milliseconds.
+fn processor_time() -> u64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let after_name = stat.rsplit_once(')').unwrap().1;
+    let fields: Vec<u64> =
+        after_name.split_ascii_whitespace().skip(11).take(2).map(|field| field.parse().unwrap()).collect();
+    fields.iter().sum()
+}
