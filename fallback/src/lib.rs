@@ -22,20 +22,18 @@ mod pool;
 mod prepared;
 mod rsa;
 
-use std::sync::Arc;
-
 use hotspare_device::{Curve, InvalidRequest, Output, Request};
-use once_cell::race::OnceBox;
+use once_cell::race::OnceRef;
 
 use error_queue::ErrorMark;
 use failure::Failure;
 use library::Library;
 
-/// The software path. Creating it touches nothing; the library context is made at the first request.
+/// The software path. Creating it touches nothing; the library context is made at the first request in this process
+/// that needs its provider, and stays.
 pub struct Fallback {
     provider: String,
-    // If two threads come at once, both make one and one wins: nobody waits for anybody.
-    library: OnceBox<Arc<Library>>,
+    library: OnceRef<'static, Library>,
 }
 
 /// Why software has no result.
@@ -67,7 +65,7 @@ impl Fallback {
     /// A software path through the OpenSSL provider with this name (`default`, `fips`).
     #[must_use]
     pub fn new(provider: &str) -> Self {
-        Self { provider: provider.to_owned(), library: OnceBox::new() }
+        Self { provider: provider.to_owned(), library: OnceRef::new() }
     }
 
     /// Computes `request`; the result is written to `output`, which is empty after an error.
@@ -99,8 +97,8 @@ impl Fallback {
         ec::is_on_curve(library, curve, x, y).map_err(|failure| failure.explain(&mark))
     }
 
-    fn library(&self) -> Result<&Arc<Library>, FallbackError> {
-        self.library.get_or_try_init(|| Ok(Box::new(Arc::new(Library::open(&self.provider)?))))
+    fn library(&self) -> Result<&'static Library, FallbackError> {
+        self.library.get_or_try_init(|| Library::of(&self.provider))
     }
 }
 

@@ -4,14 +4,18 @@ use std::ffi::{CStr, CString};
 use std::ptr::NonNull;
 
 use hotspare_device::Curve;
+use once_cell::race::OnceBox;
 use openssl_sys as ossl;
 
 use crate::FallbackError;
 use crate::ec::Group;
 use crate::error_queue::ErrorMark;
 
-/// The context, its provider, and what is made once from it. Shared by the software path and by every key prepared
-/// with it: the last to go frees it.
+/// The context, its provider, and what is made once from it: one for each provider's name in a process, never freed.
+///
+/// OpenSSL frees its random generators of a thread when that thread ends, and crashes if their library context is freed
+/// at that moment by another thread (seen with 3.0). Who uses Hotspare can't keep its threads from ending while keys or
+/// provider are freed, so what threads have used stays.
 ///
 /// It reads no configuration file, and everything is fetched with the query `provider=NAME`, so that whatever an
 /// administrator prefers elsewhere (Hotspare itself above all), what is found here is that provider's.
@@ -33,9 +37,34 @@ unsafe impl Send for LoadedContext {}
 // SAFETY: as above.
 unsafe impl Sync for LoadedContext {}
 
+/// The libraries of this process: a list that only grows. Nobody waits for anybody: if two threads come at once, both
+/// open a library and one is kept.
+static FIRST: OnceBox<Node> = OnceBox::new();
+
+struct Node {
+    provider: String,
+    library: Library,
+    next: OnceBox<Node>,
+}
+
 impl Library {
-    /// Makes the context and loads the provider.
-    pub(crate) fn open(provider: &str) -> Result<Self, FallbackError> {
+    /// The library of the provider with this name, opened at the first call.
+    pub(crate) fn of(provider: &str) -> Result<&'static Self, FallbackError> {
+        let mut place = &FIRST;
+        let mut opened = None;
+        loop {
+            match (place.get(), opened.take()) {
+                (Some(node), _) if node.provider == provider => return Ok(&node.library),
+                (Some(node), unused) => (place, opened) = (&node.next, unused),
+                (None, None) => opened = Some(Box::new(Node::open(provider)?)),
+                // Whoever comes first is kept. A library that is not kept was used by this thread alone, which is
+                // there to free it.
+                (None, Some(node)) => opened = place.set(node).err(),
+            }
+        }
+    }
+
+    fn open(provider: &str) -> Result<Self, FallbackError> {
         let mark = ErrorMark::new();
         let failed = |why: String| FallbackError::Provider { provider: provider.to_owned(), why };
         let no_name = |_| failed("a provider's name has no NUL bytes".to_owned());
@@ -67,6 +96,12 @@ impl Library {
     }
 }
 
+impl Node {
+    fn open(provider: &str) -> Result<Self, FallbackError> {
+        Ok(Self { provider: provider.to_owned(), library: Library::open(provider)?, next: OnceBox::new() })
+    }
+}
+
 impl LoadedContext {
     fn load(name: &CStr) -> Option<Self> {
         // SAFETY: no arguments. A context made so reads no configuration file.
@@ -82,8 +117,8 @@ impl LoadedContext {
 
 impl Drop for LoadedContext {
     fn drop(&mut self) {
-        // SAFETY: both are ours alone: whoever uses objects of this context holds an `Arc<Library>`, and this is the
-        // end of the last. The provider goes before its context.
+        // SAFETY: both are ours alone: this is a library that was not kept, or that could not be opened whole, so that
+        // nothing else was made from it. The provider goes before its context.
         unsafe {
             if let Some(provider) = self.provider {
                 ossl::OSSL_PROVIDER_unload(provider.as_ptr());

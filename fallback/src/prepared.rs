@@ -1,6 +1,6 @@
 //! What the software path keeps with a key.
 
-use std::sync::Arc;
+use std::ptr;
 
 use hotspare_device::{Curve, EcKey, Executor, InvalidRequest, Key, KeyMaterial, Operation, Request};
 use once_cell::race::OnceBox;
@@ -14,9 +14,8 @@ use crate::rsa::PreparedRsa;
 
 /// A key ready for one software path.
 struct PreparedKey {
-    // Before the library, whose context its objects belong to.
     kind: Kind,
-    library: Arc<Library>,
+    library: &'static Library,
 }
 
 enum Kind {
@@ -26,36 +25,40 @@ enum Kind {
 }
 
 /// Computes `request`; the result fills `output`.
-pub(crate) fn execute(library: &Arc<Library>, request: &Request, output: &mut [u8]) -> Result<(), Failure> {
+pub(crate) fn execute(
+    library: &'static Library,
+    request: &Request,
+    output: &mut [u8],
+) -> Result<(), Failure> {
     let kept = kept(library, request.key())?;
     match kept.downcast_ref::<PreparedKey>() {
-        Some(prepared) if Arc::ptr_eq(&prepared.library, library) => prepared.execute(request, output),
-        // The key was prepared by another software path, perhaps with another provider: it must not be used from
-        // here. Several paths that share keys are rare, so this one prepares it for this request only.
+        Some(prepared) if ptr::eq(prepared.library, library) => prepared.execute(request, output),
+        // The key was prepared for another provider, which must not compute for this one. Providers that share keys are
+        // rare, so it is prepared for this request only.
         _ => PreparedKey::new(library, request.key().material())?.execute(request, output),
     }
 }
 
 fn kept<'key>(
-    library: &Arc<Library>,
+    library: &'static Library,
     key: &'key Key,
 ) -> Result<&'key (dyn std::any::Any + Send + Sync), Failure> {
     key.prepared(Executor::Software, |material| Ok(Box::new(PreparedKey::new(library, material)?)))
 }
 
 impl PreparedKey {
-    fn new(library: &Arc<Library>, material: &KeyMaterial) -> Result<Self, Failure> {
+    fn new(library: &'static Library, material: &KeyMaterial) -> Result<Self, Failure> {
         let kind = match material {
             KeyMaterial::Rsa(key) => Kind::Rsa(PreparedRsa::new(library, key)?),
             KeyMaterial::Ec(key) => Kind::Ec(PreparedEc::new(library, key)?),
             KeyMaterial::Montgomery(key) => Kind::Montgomery(PreparedMontgomery::new(library, key)?),
             _ => return Err(InvalidRequest::WrongKey.into()),
         };
-        Ok(Self { kind, library: Arc::clone(library) })
+        Ok(Self { kind, library })
     }
 
     fn execute(&self, request: &Request, output: &mut [u8]) -> Result<(), Failure> {
-        let (library, operands) = (&*self.library, request.operands());
+        let (library, operands) = (self.library, request.operands());
         let first = operands.part(0);
         match (request.operation(), &self.kind, request.key().material()) {
             (Operation::RsaPrivate, Kind::Rsa(key), _) => key.private(library, first, output),

@@ -36,19 +36,30 @@ fn run(mode: Mode) {
     let (rounds, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
     let end = Instant::now() + BOUND;
     thread::scope(|scope| {
-        for number in 0..THREADS {
-            let (setup, keys, rounds, enough) = (&setup, &keys, &rounds, &enough);
-            scope.spawn(move || {
-                let mut random = Random::new(seed, number);
-                while !enough.load(Ordering::Relaxed) {
-                    assert!(Instant::now() < end, "not enough within {BOUND:?}: {} deaths", setup.deaths());
-                    round(setup, keys, &mut random);
-                    let done = rounds.fetch_add(1, Ordering::Relaxed) + 1;
-                    if done >= ROUNDS && (mode != Mode::DyingDevices || setup.deaths() >= DEATHS) {
-                        enough.store(true, Ordering::Relaxed);
+        let threads: Vec<_> = (0..THREADS)
+            .map(|number| {
+                let (setup, keys, rounds, enough) = (&setup, &keys, &rounds, &enough);
+                scope.spawn(move || {
+                    let mut random = Random::new(seed, number);
+                    while !enough.load(Ordering::Relaxed) {
+                        assert!(
+                            Instant::now() < end,
+                            "not enough within {BOUND:?}: {} deaths",
+                            setup.deaths()
+                        );
+                        round(setup, keys, &mut random);
+                        let done = rounds.fetch_add(1, Ordering::Relaxed) + 1;
+                        if done >= ROUNDS && (mode != Mode::DyingDevices || setup.deaths() >= DEATHS) {
+                            enough.store(true, Ordering::Relaxed);
+                        }
                     }
-                }
-            });
+                })
+            })
+            .collect();
+        // A scope waits for the work of its threads, not for their end. OpenSSL must have freed what it holds for each of
+        // them before the library context goes.
+        for thread in threads {
+            thread.join().unwrap();
         }
     });
     println!("{mode:?}: {} rounds, {} deaths", rounds.load(Ordering::Relaxed), setup.deaths());
