@@ -29,6 +29,21 @@ fn default_provider() {
     run(Mode::DefaultProvider);
 }
 
+#[test]
+fn software() {
+    run(Mode::Software);
+}
+
+#[test]
+fn by_device() {
+    run(Mode::Devices);
+}
+
+#[test]
+fn with_devices_dying_all_the_while() {
+    run(Mode::DyingDevices);
+}
+
 fn run(mode: Mode) {
     let seed = random::seed();
     let setup = Setup::new(mode, seed);

@@ -4,7 +4,17 @@ use std::ffi::{c_char, c_int, c_long};
 
 use openssl_sys::{EVP_MD_CTX, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX, OSSL_PARAM, OSSL_PROVIDER};
 
+/// A key manager.
+pub(crate) enum EvpKeymgmt {}
+
 unsafe extern "C" {
+    pub(crate) fn EVP_PKEY_get0_type_name(key: *const EVP_PKEY) -> *const c_char;
+    pub(crate) fn EVP_KEYMGMT_fetch(
+        libctx: *mut OSSL_LIB_CTX,
+        algorithm: *const c_char,
+        properties: *const c_char,
+    ) -> *mut EvpKeymgmt;
+    pub(crate) fn EVP_KEYMGMT_free(manager: *mut EvpKeymgmt);
     pub(crate) fn OSSL_LIB_CTX_load_config(libctx: *mut OSSL_LIB_CTX, file: *const c_char) -> c_int;
     pub(crate) fn OSSL_PROVIDER_available(libctx: *mut OSSL_LIB_CTX, name: *const c_char) -> c_int;
     pub(crate) fn OSSL_PROVIDER_get0_name(provider: *const OSSL_PROVIDER) -> *const c_char;

@@ -170,6 +170,24 @@ impl Key {
         }
     }
 
+    /// Whether `side` has a key manager for its type. If not, its operations are another provider's.
+    #[must_use]
+    pub fn is_for(&self, side: &Side) -> bool {
+        // SAFETY: the key has a type, whose name is a string; library context and strings are valid; a manager that is
+        // found is given back.
+        let found = unsafe {
+            let (name, properties) =
+                (ffi::EVP_PKEY_get0_type_name(self.as_ptr()), side.properties().as_ptr());
+            let manager = ffi::EVP_KEYMGMT_fetch(side.libctx(), name, properties);
+            ffi::EVP_KEYMGMT_free(manager);
+            !manager.is_null()
+        };
+        if !found {
+            drop(OpensslError::of("looking for a key manager"));
+        }
+        found
+    }
+
     pub(crate) fn as_ptr(&self) -> *mut ossl::EVP_PKEY {
         self.key.as_ptr()
     }

@@ -25,6 +25,21 @@ fn default_provider() {
     run(Mode::DefaultProvider);
 }
 
+#[test]
+fn software() {
+    run(Mode::Software);
+}
+
+#[test]
+fn by_device() {
+    run(Mode::Devices);
+}
+
+#[test]
+fn with_devices_dying_all_the_while() {
+    run(Mode::DyingDevices);
+}
+
 fn run(mode: Mode) {
     let setup = Setup::new(mode, random::seed());
     let mut report = Report::new();

@@ -32,6 +32,14 @@ pub(crate) fn pss(setup: &Setup, report: &mut Report) {
                 continue;
             };
             let key = Key::from_public_der(setup.tested().library(), &group.der).unwrap();
+            if !key.is_for(setup.tested()) {
+                report.left_out(
+                    name,
+                    group.tests.len(),
+                    "Hotspare leaves keys that are bound to PSS to others",
+                );
+                continue;
+            }
             let salt_bytes = group.salt_size.try_into().unwrap();
             let scheme = Scheme { digest: hash, padding: Padding::Pss { mask_digest, salt_bytes } };
             for test in &group.tests {
