@@ -48,7 +48,7 @@ impl Published {
         }
         let pid = u64::from(std::process::id());
         let started = start_time(pid).unwrap_or(0);
-        let (file, path) = create_file(directory, pid, started)?;
+        let (file, hidden) = create_file(directory, pid, started)?;
         // Space is taken now: a full file system must not become a SIGBUS later.
         let length = u64::try_from(FILE_BYTES).map_err(io::Error::other)?;
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length).or_else(|error| {
@@ -70,7 +70,9 @@ impl Published {
                 0,
             )?
         };
-        Self::begin(base, Some(path), pid, started)
+        let mut published = Self::begin(base, None, pid, started)?;
+        published.path = Some(show(&hidden)?);
+        Ok(published)
     }
 
     /// Counts without publishing.
@@ -107,8 +109,7 @@ impl Published {
         for (word, value) in [(1, VERSION), (2, pid), (3, started), (4, first), (5, second), (6, nanos)] {
             published.word(word).store(value, Ordering::Relaxed);
         }
-        // The magic number last: a reader takes no half-made file.
-        published.word(0).store(MAGIC, Ordering::Release);
+        published.word(0).store(MAGIC, Ordering::Relaxed);
         Ok(published)
     }
 
@@ -199,14 +200,28 @@ impl Drop for Published {
     }
 }
 
+/// A new file under a name that no reader looks at.
 fn create_file(directory: &FilePath, pid: u64, started: u64) -> io::Result<(File, PathBuf)> {
     for number in 0..MAX_FILES_OF_A_PROCESS {
-        let path = directory.join(format!("{pid}.{started}.{number}.stats"));
-        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&path) {
-            Ok(file) => return Ok((file, path)),
+        let name = format!("{pid}.{started}.{number}");
+        let shown = directory.join(&name).with_extension("stats");
+        let hidden = directory.join(format!(".{name}.new"));
+        if shown.exists() {
+            continue;
+        }
+        match OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&hidden) {
+            Ok(file) => return Ok((file, hidden)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "this process publishes too many files"))
+}
+
+/// Gives a finished file the name that readers look for: they never meet a half-made one.
+fn show(hidden: &FilePath) -> io::Result<PathBuf> {
+    let name = hidden.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().trim_start_matches('.');
+    let shown = hidden.with_file_name(format!("{name}.stats"));
+    std::fs::rename(hidden, &shown)?;
+    Ok(shown)
 }
