@@ -204,7 +204,7 @@ impl Drop for Published {
 fn create_file(directory: &FilePath, pid: u64, started: u64) -> io::Result<(File, PathBuf)> {
     for number in 0..MAX_FILES_OF_A_PROCESS {
         let name = format!("{pid}.{started}.{number}");
-        let shown = directory.join(&name).with_extension("stats");
+        let shown = directory.join(format!("{name}.stats"));
         let hidden = directory.join(format!(".{name}.new"));
         if shown.exists() {
             continue;
