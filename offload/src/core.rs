@@ -35,7 +35,8 @@ pub(crate) struct Core {
     pub(crate) watcher_bell: Option<OwnedFd>,
     targets: Box<[OnceLock<Target>]>,
     target_count: AtomicUsize,
-    adding: Mutex<()>,
+    /// Held while a device is added, or those in use are counted.
+    changing: Mutex<()>,
     active: AtomicUsize,
     /// Where the search for a device begins: moves on, so that equals share the work.
     rotation: AtomicUsize,
@@ -82,7 +83,7 @@ impl Core {
             watcher_bell,
             targets: (0..MAX_TARGETS).map(|_| OnceLock::new()).collect(),
             target_count: AtomicUsize::new(0),
-            adding: Mutex::new(()),
+            changing: Mutex::new(()),
             active: AtomicUsize::new(0),
             rotation: AtomicUsize::new(0),
         }
@@ -99,7 +100,7 @@ impl Core {
 
     /// Adds a device that was found. False if there are too many.
     pub(crate) fn add_target(&self, device: Arc<dyn Device>) -> bool {
-        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
+        let _adding = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let index = self.target_count.load(Ordering::Relaxed);
         let Some(place) = self.targets.get(index) else { return false };
         let counters = self.stats.device(device.address());
@@ -144,6 +145,8 @@ impl Core {
     }
 
     fn recount(&self) {
+        // One at a time, so that what is stored last was counted last.
+        let _recounting = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let mut active = 0;
         for target in self.targets() {
             let is_active = target.standing() == Standing::Active;
@@ -256,8 +259,8 @@ impl Core {
             // The answer may come before `submit` returns, so everything is in place before.
             progress.stage = Stage::Hardware(target.index);
             let tag = id.tag(progress.attempt);
-            drop(progress);
             target.loaded();
+            drop(progress);
             let refusal = {
                 let request = entry.request();
                 let (Some(request), Some(instance)) = (request.as_ref(), target.instance.get()) else {
@@ -271,13 +274,19 @@ impl Core {
                     Err(refusal) => refusal,
                 }
             };
+            {
+                // Meanwhile the owner may have abandoned it, or ended it at its deadline: then it is nobody's here.
+                let Some(mut progress) = entry.progress_of(id) else { return };
+                if progress.stage != Stage::Hardware(target.index) || id.tag(progress.attempt) != tag {
+                    return;
+                }
+                progress.taken -= 1;
+                progress.stage = Stage::Busy;
+            }
             target.unloaded();
             if let Some(class) = refusal.class() {
                 self.fault(target, class);
             }
-            let mut progress = entry.progress();
-            progress.taken -= 1;
-            progress.stage = Stage::Busy;
         }
     }
 

@@ -17,6 +17,9 @@ use crate::ledger::{EntryId, Waiter};
 /// How many requests are computed in software in one turn, so that an event loop goes on breathing.
 const SOFTWARE_PER_TURN: usize = 8;
 
+/// When a request that somebody else was moving on is looked at again.
+const BUSY_AGAIN: Duration = Duration::from_millis(1);
+
 /// What waits to be driven.
 #[derive(Default)]
 pub(crate) struct Drive {
@@ -105,7 +108,9 @@ fn move_on(core: &Core) -> (usize, usize) {
                 moved += 1;
             }
             Step::Waiting(..) | Step::Software => moved += 1,
-            Step::Busy | Step::Gone => {}
+            // Somebody else is at it, and may be about to give it to a device: its deadline must not be forgotten.
+            Step::Busy => core.drive.until(id, now + BUSY_AGAIN),
+            Step::Gone => {}
         }
     }
     (moved, ended)
