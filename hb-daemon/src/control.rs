@@ -6,7 +6,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Sender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use hotspare_device::files::{CheckReply, CheckRequest, CheckResult, CheckTarget, Health, MAX_REQUEST};
@@ -16,6 +16,9 @@ use crate::worker::{Command, result};
 
 /// Clients at once. More are turned away by closing.
 const MAX_CLIENTS: usize = 16;
+
+/// Clients that are accepted before the caller sees to its other duties again.
+const ACCEPTED_AT_ONCE: usize = 64;
 
 /// How long a client may take to send its line, and to take its reply.
 const CLIENT_TIME: Duration = Duration::from_secs(2);
@@ -27,18 +30,19 @@ const CHECK_TIME: Duration = Duration::from_secs(2);
 pub(crate) struct Control {
     pub(crate) board: Arc<Board>,
     /// For each device on the board, its thread.
-    pub(crate) workers: Vec<Sender<Command>>,
+    pub(crate) workers: Vec<SyncSender<Command>>,
     clients: AtomicUsize,
 }
 
 impl Control {
-    pub(crate) fn new(board: Arc<Board>, workers: Vec<Sender<Command>>) -> Self {
+    pub(crate) fn new(board: Arc<Board>, workers: Vec<SyncSender<Command>>) -> Self {
         Self { board, workers, clients: AtomicUsize::new(0) }
     }
 
     /// Takes the clients that wait at `listener`, which doesn't block.
     pub(crate) fn accept(self: &Arc<Self>, listener: &UnixListener) {
-        while let Ok((client, _)) = listener.accept() {
+        for _ in 0..ACCEPTED_AT_ONCE {
+            let Ok((client, _)) = listener.accept() else { return };
             if self.clients.fetch_add(1, Ordering::AcqRel) >= MAX_CLIENTS {
                 self.clients.fetch_sub(1, Ordering::AcqRel);
                 continue;
@@ -87,8 +91,10 @@ impl Control {
             .into_iter()
             .map(|place| {
                 let (sender, receiver) = sync_channel(1);
-                let sent =
-                    self.workers.get(place).is_some_and(|worker| worker.send(Command::Check(sender)).is_ok());
+                let sent = self
+                    .workers
+                    .get(place)
+                    .is_some_and(|worker| worker.try_send(Command::Check(sender)).is_ok());
                 let timer = reports.get(place).and_then(|report| report.timer_ms).unwrap_or_default();
                 (
                     place,

@@ -12,10 +12,10 @@ use hotspare_device::Bdf;
 use hotspare_device::files::{DeviceFiles, MonitorPaths};
 use rustix::fs::FlockOperation;
 
-/// Locks, held until this is dropped or the process ends, however it ends.
+/// A lock, held until this is dropped or the process ends, however it ends.
 #[derive(Debug)]
 pub(crate) struct Lock {
-    _file: File,
+    file: File,
 }
 
 /// Why a lock can't be had.
@@ -60,7 +60,7 @@ impl Lock {
             return Err(LockError::RunDirectory { directory, pid: pid.trim().parse().ok() });
         }
         file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(system)?;
-        Ok(Self { _file: file })
+        Ok(Self { file })
     }
 
     /// A device's.
@@ -75,7 +75,18 @@ impl Lock {
                 pid: holder_of(inode, Path::new("/proc/locks")),
             });
         }
-        Ok(Self { _file: file })
+        Ok(Self { file })
+    }
+}
+
+impl Lock {
+    /// Whether this locks what is at the device's place now: a device that vanished has a new directory when it is
+    /// back.
+    pub(crate) fn is_of(&self, files: &DeviceFiles) -> bool {
+        match (self.file.metadata(), fs::metadata(files.pci_directory())) {
+            (Ok(ours), Ok(theirs)) => (ours.dev(), ours.ino()) == (theirs.dev(), theirs.ino()),
+            _ => false,
+        }
     }
 }
 
@@ -116,6 +127,10 @@ mod tests {
         assert!(message.contains(&own) && message.contains("0000:6b:00.0"), "{message}");
         let message = Lock::run_directory(&paths).unwrap_err().to_string();
         assert!(message.contains(&own), "{message}");
+        assert!(first.0.is_of(&files));
+        fs::rename(files.pci_directory(), directory.join("gone")).unwrap();
+        fs::create_dir(files.pci_directory()).unwrap();
+        assert!(!first.0.is_of(&files));
         drop(first);
         assert!(Lock::device(&files).is_ok() && Lock::run_directory(&paths).is_ok());
         fs::remove_dir_all(&directory).unwrap();

@@ -31,7 +31,7 @@ use crate::service::Service;
 ///
 /// Exit status: 0 after SIGTERM or SIGINT; 1 if it could not start or go on; 2 for a wrong command line.
 #[derive(Parser)]
-#[command(name = "hotspare-hbd", version, max_term_width = 100)]
+#[command(name = "hotspare-hbd", version)]
 struct Arguments {
     /// The configuration file (TOML). All keys and their defaults are in the example hotspare-hbd.toml; an empty file
     /// monitors all real devices.

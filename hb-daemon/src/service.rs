@@ -1,5 +1,6 @@
 //! The daemon as a whole: its start, its wait, its end.
 
+use std::cell::RefCell;
 use std::io;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
@@ -58,6 +59,10 @@ const LOOK: Duration = Duration::from_secs(1);
 /// How long the end waits for the devices' threads. One that is blocked by its driver is left to the process's end.
 const STOP_TIME: Duration = Duration::from_secs(3);
 
+/// The same in the middle of a reset: the kernel's driver may hold the writer of `down` up for 10 s, and a device that
+/// was taken down is to be brought up.
+const STOP_TIME_IN_RESET: Duration = Duration::from_secs(15);
+
 /// A daemon that runs.
 pub(crate) struct Service {
     paths: MonitorPaths,
@@ -70,7 +75,7 @@ pub(crate) struct Service {
     stop: Arc<AtomicBool>,
     /// Disconnected once all threads have ended: each holds a sender.
     ended: Receiver<()>,
-    _locks: Vec<Lock>,
+    _lock: Lock,
 }
 
 impl Service {
@@ -79,10 +84,11 @@ impl Service {
         let paths = MonitorPaths::new(&config.run_dir);
         std::fs::create_dir_all(paths.directory())
             .map_err(|source| system(format!("making {}", paths.directory().display()), source))?;
-        let mut locks = vec![Lock::run_directory(&paths)?];
+        let lock = Lock::run_directory(&paths)?;
         let found = select(&config)?;
+        let mut device_locks = Vec::new();
         for (files, _) in &found {
-            locks.push(Lock::device(files)?);
+            device_locks.push(Lock::device(files)?);
             refuse_misfits(&config, files)?;
         }
         let listener = control::listen(&paths.socket(), config.socket_mode)
@@ -91,10 +97,12 @@ impl Service {
         let reports: Vec<_> = found.iter().map(|(files, number)| unknown(files.address(), *number)).collect();
         let board = Arc::new(Board::new(reports.clone()));
         let announcer = Arc::new(Announcer::new());
+        let stop = Arc::new(AtomicBool::new(false));
         let (alive, ended) = channel();
         let mut workers = Vec::new();
         let devices = found.iter().map(|(files, _)| files.address()).collect();
-        for (place, ((files, _), report)) in found.into_iter().zip(reports).enumerate() {
+        let assigned = found.into_iter().zip(reports).zip(device_locks);
+        for (place, (((files, _), report), lock)) in assigned.enumerate() {
             let assignment = Assignment {
                 files,
                 policy: config.policy.clone(),
@@ -102,6 +110,8 @@ impl Service {
                 place,
                 board: Arc::clone(&board),
                 announcer: Arc::clone(&announcer),
+                lock: RefCell::new(lock),
+                stop: Arc::clone(&stop),
                 _alive: alive.clone(),
             };
             let worker =
@@ -110,7 +120,6 @@ impl Service {
         }
         let commands = workers.iter().map(|worker| worker.commands.clone()).collect();
         let control = Arc::new(Control::new(Arc::clone(&board), commands));
-        let stop = Arc::new(AtomicBool::new(false));
         let publisher = {
             let (board, paths, stop) = (Arc::clone(&board), paths.clone(), Arc::clone(&stop));
             thread::Builder::new()
@@ -121,7 +130,7 @@ impl Service {
                 })
                 .map_err(|source| system("starting a thread".into(), source))?
         };
-        Ok(Self { paths, devices, workers, listener, control, board, publisher, stop, ended, _locks: locks })
+        Ok(Self { paths, devices, workers, listener, control, board, publisher, stop, ended, _lock: lock })
     }
 
     /// Serves until `signals` becomes readable.
@@ -161,14 +170,16 @@ impl Service {
     pub(crate) fn stop(self) {
         notify(&[NotifyState::Stopping]);
         let _ = std::fs::remove_file(self.paths.socket());
-        for worker in &self.workers {
-            // One that ended can't be told, and needn't be.
-            let _ = worker.commands.send(Command::Stop);
-        }
         self.stop.store(true, Ordering::Release);
+        for worker in &self.workers {
+            // One that has ended, or has too much to do to be waiting, needn't be woken.
+            let _ = worker.commands.try_send(Command::Wake);
+        }
         self.board.wake();
         self.publisher.thread().unpark();
-        if self.ended.recv_timeout(STOP_TIME) == Err(RecvTimeoutError::Disconnected) {
+        let resetting = self.board.reports().iter().any(|device| device.health == Health::Resetting);
+        let limit = if resetting { STOP_TIME_IN_RESET } else { STOP_TIME };
+        if self.ended.recv_timeout(limit) == Err(RecvTimeoutError::Disconnected) {
             tracing::info!("ended");
             return;
         }

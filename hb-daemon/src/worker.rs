@@ -5,7 +5,8 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -16,11 +17,12 @@ use hotspare_device::files::{
 use crate::announce::Announcer;
 use crate::board::Board;
 use crate::config::Policy;
+use crate::lock::Lock;
 use crate::machine::{Event, Machine, News, World};
 
 /// A device's thread, seen from outside.
 pub(crate) struct Worker {
-    pub(crate) commands: Sender<Command>,
+    pub(crate) commands: SyncSender<Command>,
     thread: JoinHandle<()>,
 }
 
@@ -28,9 +30,12 @@ pub(crate) struct Worker {
 pub(crate) enum Command {
     /// Check as soon as the timer allows, and send the result.
     Check(SyncSender<CheckResult>),
-    /// End.
-    Stop,
+    /// Look whether to end.
+    Wake,
 }
+
+/// How many commands may wait for a thread that its driver blocks.
+const COMMANDS: usize = 64;
 
 /// What a device's thread needs.
 pub(crate) struct Assignment {
@@ -41,13 +46,16 @@ pub(crate) struct Assignment {
     pub(crate) place: usize,
     pub(crate) board: Arc<Board>,
     pub(crate) announcer: Arc<Announcer>,
+    pub(crate) lock: RefCell<Lock>,
+    /// End when this is set.
+    pub(crate) stop: Arc<AtomicBool>,
     /// Dropped when the thread ends.
     pub(crate) _alive: Sender<()>,
 }
 
 impl Worker {
     pub(crate) fn start(assignment: Assignment) -> std::io::Result<Self> {
-        let (commands, received) = channel();
+        let (commands, received) = sync_channel(COMMANDS);
         let name = assignment.files.address().to_string();
         let thread = thread::Builder::new().name(name).spawn(move || run(&assignment, &received))?;
         Ok(Self { commands, thread })
@@ -64,12 +72,13 @@ fn run(assignment: &Assignment, commands: &Receiver<Command>) {
         files: &assignment.files,
         number: assignment.report.number,
         announcer: &assignment.announcer,
+        lock: &assignment.lock,
         started: Instant::now(),
         events: RefCell::default(),
     };
     let mut machine = Machine::new(assignment.policy.clone(), assignment.report.clone());
     let mut wishes = Vec::new();
-    loop {
+    while !assignment.stop.load(Ordering::Acquire) {
         assignment.board.begin(assignment.place);
         let checks = machine.report().checks;
         let next = machine.step(&world);
@@ -85,7 +94,8 @@ fn run(assignment: &Assignment, commands: &Receiver<Command>) {
                 wishes.push(wish);
                 machine.check_soon();
             }
-            Ok(Command::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+            Ok(Command::Wake) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
         }
     }
     machine.stop(&world);
@@ -120,6 +130,7 @@ struct Real<'a> {
     files: &'a DeviceFiles,
     number: u32,
     announcer: &'a Announcer,
+    lock: &'a RefCell<Lock>,
     started: Instant,
     events: RefCell<Vec<RecordedEvent>>,
 }
@@ -157,6 +168,13 @@ impl World for Real<'_> {
 
     fn queries_failed(&self) -> Result<u32, FileError> {
         self.files.queries_failed()
+    }
+
+    fn claim(&self) -> Result<(), String> {
+        if !self.lock.borrow().is_of(self.files) {
+            *self.lock.borrow_mut() = Lock::device(self.files).map_err(|error| error.to_string())?;
+        }
+        Ok(())
     }
 
     fn tell(&self, news: News) {

@@ -30,6 +30,8 @@ pub(crate) trait World {
     fn check(&self) -> Result<Answer, FileError>;
     fn queries_sent(&self) -> Result<u32, FileError>;
     fn queries_failed(&self) -> Result<u32, FileError>;
+    /// Makes sure that we are the device's only monitor, also after its files were made anew. Else says who is.
+    fn claim(&self) -> Result<(), String>;
     /// Records what happened: in the log, among the device's events, and to everybody where `news` says so.
     fn tell(&self, news: News);
 }
@@ -97,6 +99,24 @@ enum Phase {
     Away { until: Option<Duration> },
 }
 
+/// The device's counters, which begin at 0 whenever it is started.
+#[derive(Debug, Clone, Copy)]
+struct Queries {
+    sent: u32,
+    failed: u32,
+}
+
+impl Queries {
+    fn read(world: &dyn World) -> Result<Self, FileError> {
+        Ok(Self { sent: world.queries_sent()?, failed: world.queries_failed()? })
+    }
+
+    /// These are of a device that was started after `before` was read.
+    fn began_anew_since(self, before: Self) -> bool {
+        self.sent < before.sent || self.failed < before.failed
+    }
+}
+
 /// The monitor of one device.
 pub(crate) struct Machine {
     policy: Policy,
@@ -105,8 +125,8 @@ pub(crate) struct Machine {
     timer: Option<Duration>,
     /// When the last check returned; at first, when the machine began.
     last_check: Option<Duration>,
-    /// `queries_failed` as far as it has been acted upon.
-    failed_before: Option<u32>,
+    /// The device's counters as far as they have been acted upon.
+    before: Option<Queries>,
     /// Resets that failed since the device last answered.
     resets_failed: u32,
     /// The device was in service before, so that its going down is news.
@@ -125,7 +145,7 @@ impl Machine {
             phase: Phase::Watching,
             timer: None,
             last_check: None,
-            failed_before: None,
+            before: None,
             resets_failed: 0,
             seen_up: false,
             left_down: false,
@@ -282,12 +302,11 @@ impl Machine {
 
     /// The one place where `heartbeat/status` is read, never before the timer has passed (see [`Machine::due`]).
     fn make_check(&mut self, world: &dyn World) -> Verdict {
-        if self.failed_before.is_none() {
-            match world.queries_failed() {
-                Ok(count) => self.failed_before = Some(count),
-                Err(error) => return self.verdict_on(&error),
-            }
-        }
+        let before = match self.before.map_or_else(|| Queries::read(world), Ok) {
+            Ok(before) => before,
+            Err(error) => return self.verdict_on(&error),
+        };
+        self.before = Some(before);
         let answer = world.check();
         self.last_check = Some(world.now());
         let answer = match answer {
@@ -297,28 +316,14 @@ impl Machine {
         self.hurry = false;
         self.report.checks += 1;
         self.report.last_check_unix_ms = Some(hotspare_device::files::unix_ms());
-        let failed = match world.queries_failed() {
-            Ok(failed) => failed,
+        let now = match Queries::read(world) {
+            Ok(now) => now,
             Err(error) => return self.verdict_on(&error),
         };
-        self.report.queries_failed = Some(failed);
-        self.report.queries_sent = world.queries_sent().ok();
-        self.judge(answer, failed)
-    }
-
-    fn judge(&mut self, answer: Answer, failed: u32) -> Verdict {
-        let before = self.failed_before.replace(failed).unwrap_or(failed);
-        // The driver starts a device with its counters at 0: if they are less, somebody restarted it meanwhile.
-        let restarted = failed < before;
-        let before = if restarted { 0 } else { before };
-        match answer {
-            Answer::Responsive if restarted => Verdict::Restarted,
-            _ if failed > before => Verdict::Failed(format!(
-                "queries_failed grew from {before} to {failed}: it hangs, or had a fatal error"
-            )),
-            Answer::Responsive => Verdict::Answered,
-            Answer::Unresponsive => Verdict::Doubtful,
-        }
+        self.report.queries_sent = Some(now.sent);
+        self.report.queries_failed = Some(now.failed);
+        self.before = Some(now);
+        judge(answer, before, now)
     }
 
     fn verdict_on(&mut self, error: &FileError) -> Verdict {
@@ -385,6 +390,20 @@ enum Verdict {
     Failed(String),
     Absent,
     Unreadable,
+}
+
+fn judge(answer: Answer, before: Queries, now: Queries) -> Verdict {
+    let restarted = now.began_anew_since(before);
+    let failed_before = if restarted { 0 } else { before.failed };
+    match answer {
+        Answer::Responsive if restarted => Verdict::Restarted,
+        _ if now.failed > failed_before => Verdict::Failed(format!(
+            "queries_failed grew from {failed_before} to {}: it hangs, or had a fatal error",
+            now.failed
+        )),
+        Answer::Responsive => Verdict::Answered,
+        Answer::Unresponsive => Verdict::Doubtful,
+    }
 }
 
 /// Why an interval is refused.

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use hotspare_device::files::{AdminState, FileError, Health};
 
-use super::{AWAY_LOOK, Event, LONGEST_RETRY, LOOK, Look, Machine, Phase, Verdict, World, milliseconds};
+use super::{
+    AWAY_LOOK, Event, LONGEST_RETRY, LOOK, Look, Machine, Phase, Queries, Verdict, World, milliseconds,
+};
 use crate::config::ResetPolicy;
 
 impl Machine {
@@ -157,6 +159,9 @@ impl Machine {
         let now = world.now();
         let look = self.look(world);
         if matches!(look, Look::Up) {
+            if let Err(why) = world.claim() {
+                return self.claimed_by_others(world, why);
+            }
             self.expect_answer(now + self.policy.reset_timeout, false);
             return now;
         }
@@ -177,6 +182,16 @@ impl Machine {
                 now + AWAY_LOOK
             }
         }
+    }
+
+    /// The device returned with new files, and another monitor was quicker: two would disturb each other.
+    fn claimed_by_others(&mut self, world: &dyn World, why: String) -> Duration {
+        self.report.health = Health::Absent;
+        if self.report.problem.as_ref() != Some(&why) {
+            self.report.problem = Some(why.clone());
+            self.tell(world, Event::Problem, why);
+        }
+        world.now() + AWAY_LOOK
     }
 
     /// Somebody else took the device down, or its files vanished.
@@ -212,8 +227,8 @@ impl Machine {
 
     /// To read the counters is no check, and may be done at any time.
     fn counters_began_anew(&self, world: &dyn World) -> bool {
-        match (world.queries_failed(), self.failed_before) {
-            (Ok(now), Some(before)) => now < before,
+        match (Queries::read(world), self.before) {
+            (Ok(now), Some(before)) => now.began_anew_since(before),
             _ => false,
         }
     }
@@ -226,7 +241,7 @@ impl Machine {
 
     fn expect_answer(&mut self, until: Duration, ours: bool) {
         // What was known of the device before it restarted holds no longer, except when it was last checked.
-        self.failed_before = None;
+        self.before = None;
         self.timer = None;
         self.report.health = Health::Resetting;
         self.phase = Phase::ComingUp { until, ours };
