@@ -42,14 +42,15 @@ pub unsafe extern "C" fn OSSL_provider_init(
     entry::guard(0, || {
         // SAFETY: OpenSSL passes its handle and its functions; a context is torn down before them.
         let core = unsafe { Core::new(handle.cast::<CoreHandle>(), functions.cast::<Dispatch>()) };
-        let settings = match Settings::read(&core) {
-            Ok(settings) => settings,
-            Err(error) => {
-                core.raise_during_init(&format!("hotspare: {error}"));
-                return 0;
-            }
-        };
+        let mut settings = Settings::default();
+        let result = settings.read(&core);
         log::enable(settings.log);
+        if let Err(error) = result {
+            // OpenSSL does not tell anybody when a provider of its configuration file does not load: the log does.
+            tracing::error!("hotspare is not loaded: {error}");
+            core.raise_during_init(&format!("hotspare: {error}"));
+            return 0;
+        }
         // SAFETY: OpenSSL's places for the answers.
         unsafe { *ours = provider::FUNCTIONS.0.as_ptr().cast() };
         // SAFETY: as above.

@@ -1,6 +1,6 @@
 //! Configuration: the provider's section in openssl.cnf, and `HOTSPARE_*` variables, which win.
 
-use std::ffi::CString;
+use std::ffi::{CString, OsString};
 
 use hotspare_offload::{Config, SETTINGS, SettingError};
 use tracing::level_filters::LevelFilter;
@@ -12,6 +12,9 @@ const PREFIX: &str = "HOTSPARE_";
 /// The one setting that is this face's own.
 const LOG: &str = "log";
 const LOG_ALLOWED: &str = "`off`, `error`, `warn`, `info` or `debug`";
+
+/// Name and value of a variable; what is not UTF-8 as well as it can be shown.
+type Variable = (Result<String, String>, Result<String, String>);
 
 /// All settings.
 #[derive(Debug)]
@@ -57,45 +60,43 @@ pub(crate) enum Wrong {
 }
 
 impl Settings {
-    /// Reads the configuration of one loading of the provider.
-    pub(crate) fn read(core: &Core) -> Result<Self, SettingsError> {
-        let mut settings = Self::default();
-        settings.take_section(|name| CString::new(name).ok().and_then(|name| core.setting(&name)))?;
+    /// Reads the configuration of one loading of the provider. After an error everything else is set, so that the log
+    /// can be used to tell of it.
+    pub(crate) fn read(&mut self, core: &Core) -> Result<(), SettingsError> {
+        let section = self.take_section(|name| CString::new(name).ok().and_then(|name| core.setting(&name)));
         // A program that runs with other rights than its caller's must not be steered by the caller's environment.
         // SAFETY: only reads the auxiliary vector.
-        if unsafe { libc::getauxval(libc::AT_SECURE) } == 0 {
-            let lossy =
-                |text: std::ffi::OsString| text.into_string().map_err(|bytes| bytes.to_string_lossy().into());
-            settings
-                .take_environment(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value))))?;
+        if unsafe { libc::getauxval(libc::AT_SECURE) } != 0 {
+            return section;
         }
-        Ok(settings)
+        let lossy = |text: OsString| text.into_string().map_err(|bytes| bytes.to_string_lossy().into());
+        section
+            .and(self.take_environment(std::env::vars_os().map(|(name, value)| (lossy(name), lossy(value)))))
     }
 
     fn take_section(&mut self, value: impl Fn(&str) -> Option<String>) -> Result<(), SettingsError> {
+        let mut result = Ok(());
         for name in names() {
             if let Some(value) = value(name) {
-                self.set(name, &value).map_err(SettingsError::File)?;
+                result = result.and(self.set(name, &value).map_err(SettingsError::File));
             }
         }
-        Ok(())
+        result
     }
 
-    fn take_environment(
-        &mut self,
-        variables: impl Iterator<Item = (Result<String, String>, Result<String, String>)>,
-    ) -> Result<(), SettingsError> {
+    fn take_environment(&mut self, variables: impl Iterator<Item = Variable>) -> Result<(), SettingsError> {
+        let mut result = Ok(());
         for (variable, value) in variables {
             let Ok(variable) = variable else { continue };
             let Some(name) = variable.strip_prefix(PREFIX) else { continue };
             let name = name.to_ascii_lowercase();
-            let result = match &value {
-                Ok(value) => self.set(&name, value),
-                Err(value) => Err(Wrong::NotText { name, value: value.clone() }),
+            let set = match value {
+                Ok(value) => self.set(&name, &value),
+                Err(value) => Err(Wrong::NotText { name, value }),
             };
-            result.map_err(|wrong| SettingsError::Environment { variable, wrong })?;
+            result = result.and(set.map_err(|wrong| SettingsError::Environment { variable, wrong }));
         }
-        Ok(())
+        result
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), Wrong> {
@@ -121,14 +122,14 @@ impl Settings {
 }
 
 fn names() -> impl Iterator<Item = &'static str> {
-    SETTINGS.iter().map(|setting| setting.name).chain([LOG])
+    [LOG].into_iter().chain(SETTINGS.iter().map(|setting| setting.name))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn variable(name: &str, value: &str) -> (Result<String, String>, Result<String, String>) {
+    fn variable(name: &str, value: &str) -> Variable {
         (Ok(name.to_owned()), Ok(value.to_owned()))
     }
 
@@ -156,7 +157,7 @@ mod tests {
                 "soon",
                 "deadline_ms = soon: not allowed; deadline_ms is a whole number",
             ),
-            ("HOTSPARE_DEADLINE", "20", "deadline: no such setting; there are devices, deadline_ms"),
+            ("HOTSPARE_DEADLINE", "20", "deadline: no such setting; there are log, devices, deadline_ms"),
         ] {
             let variables = [variable(name, value)];
             let error = Settings::default().take_environment(variables.into_iter()).unwrap_err().to_string();

@@ -4,6 +4,7 @@ use std::ffi::{c_int, c_uchar, c_void};
 use std::ptr;
 use std::sync::Arc;
 
+use hotspare_device::key::RSA_MAX_BYTES;
 use openssl_sys::OSSL_PARAM;
 
 use crate::asymcipher::rsa::{Outcome, Padding};
@@ -160,12 +161,12 @@ entry! {
     ) -> c_int = 0; {
         // SAFETY: ours.
         let Some(operation) = (unsafe { Operation::borrow(operation) }) else { return 0 };
-        if !output.is_null() && !input.is_null() {
-            // SAFETY: the caller's input and output; a caller that decrypts in place passes them through the next lines
-            // as one, so the input is copied first.
+        if !output.is_null() && !input.is_null() && input_length <= RSA_MAX_BYTES {
+            // SAFETY: the caller's input. It is copied, for a caller may decrypt in place.
             let sealed = unsafe { std::slice::from_raw_parts(input, input_length) }.to_vec();
-            // SAFETY: as above.
-            let place = unsafe { std::slice::from_raw_parts_mut(output, capacity) };
+            let room = capacity.min(RSA_MAX_BYTES);
+            // SAFETY: the caller's output.
+            let place = unsafe { std::slice::from_raw_parts_mut(output, room) };
             match operation.decrypt_offloaded(&sealed, place) {
                 Outcome::Done(message) => {
                     // SAFETY: the caller's place for the length.

@@ -1,7 +1,7 @@
 //! Key exchange. Deriving a bare shared secret with an offloaded key goes to the offload; all else to the software provider.
 
 pub(crate) mod ecdh;
-pub(crate) mod operation;
+mod operation;
 pub(crate) mod x25519;
 
 use std::ffi::c_void;

@@ -15,7 +15,7 @@ use crate::ffi::names;
 use crate::ffi::types::{Constant, Dispatch};
 use crate::keymgmt::ec as keys;
 use crate::signature::operation::DIGEST_NAME_BYTES;
-use crate::signature::{Outcome, Scheme, der, nonce, operation};
+use crate::signature::{Outcome, Scheme, der, entries, nonce};
 use crate::software::Software;
 
 /// Longest signature with P-256: a sequence of two integers of 33 bytes.
@@ -32,7 +32,7 @@ pub(crate) struct Ecdsa {
 
 /// The functions.
 pub(crate) static FUNCTIONS: Constant<[Dispatch; Signature::COUNT + 1]> =
-    Constant(operation::common::<Ecdsa>().dispatch());
+    Constant(entries::common::<Ecdsa>().dispatch());
 
 impl Scheme for Ecdsa {
     type Kind = keys::Ec;

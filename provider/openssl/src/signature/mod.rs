@@ -2,12 +2,13 @@
 //! operation. All else (verification, other keys, other paddings, errors of the caller) is passed to the software provider,
 //! whose operation we keep beside ours with all its parameters.
 
-pub(crate) mod der;
+mod der;
 pub(crate) mod ecdsa;
-pub(crate) mod nonce;
-pub(crate) mod operation;
-pub(crate) mod pkcs1;
-pub(crate) mod pss;
+mod entries;
+mod nonce;
+mod operation;
+mod pkcs1;
+mod pss;
 pub(crate) mod rsa;
 
 use std::ffi::c_void;

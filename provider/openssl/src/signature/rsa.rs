@@ -14,7 +14,7 @@ use crate::ffi::names;
 use crate::ffi::types::{Constant, Dispatch};
 use crate::keymgmt::rsa as keys;
 use crate::signature::operation::DIGEST_NAME_BYTES;
-use crate::signature::{Outcome, Scheme, operation, pkcs1, pss};
+use crate::signature::{Outcome, Scheme, entries, pkcs1, pss};
 use crate::software::Software;
 
 /// An RSA signature's settings.
@@ -33,9 +33,9 @@ struct Named {
 /// The functions.
 pub(crate) static FUNCTIONS: Constant<[Dispatch; Signature::COUNT + 1]> = Constant(
     Signature {
-        verify_recover_init: Some(operation::verify_recover_init::<Rsa>),
-        verify_recover: Some(operation::verify_recover::<Rsa>),
-        ..operation::common::<Rsa>()
+        verify_recover_init: Some(entries::verify_recover_init::<Rsa>),
+        verify_recover: Some(entries::verify_recover::<Rsa>),
+        ..entries::common::<Rsa>()
     }
     .dispatch(),
 );
