@@ -80,6 +80,9 @@ pub(crate) struct RunArgs {
     /// Permissions of the sockets at which users attach, octal
     #[arg(long, value_name = "MODE", default_value = "666", value_parser = mode)]
     socket_mode: u32,
+    /// Send no uevents: users are told by their rings only
+    #[arg(long)]
+    no_uevents: bool,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -106,6 +109,7 @@ impl RunArgs {
             number_base: self.number_base,
             spin: Duration::from_micros(self.spin_us.into()),
             socket_mode: self.socket_mode,
+            uevents: !self.no_uevents,
         })
     }
 }

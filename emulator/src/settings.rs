@@ -56,6 +56,7 @@ pub(crate) struct Settings {
     pub(crate) number_base: u32,
     pub(crate) spin: Duration,
     pub(crate) socket_mode: u32,
+    pub(crate) uevents: bool,
 }
 
 /// Addresses of the made-up devices, as a two-socket server has them: buses 6b, 70, 75, ...

@@ -87,7 +87,7 @@ impl Engine {
                 }
                 Take::Broken(rule) => {
                     if ring.expel() {
-                        tracing::warn!(instance = ring.instance(), "a user is detached: {rule}");
+                        self.shared.complain(Some(ring.instance()), ring.peer(), &rule);
                         self.shared.tell_main();
                     }
                 }

@@ -18,9 +18,13 @@ use hotspare_device::drivers::emulated::wire::descriptor::{RequestDescriptor, Re
 use hotspare_device::drivers::emulated::wire::layout::{SLOT_OUTPUT, Shape, StateWord, device, user};
 use hotspare_device::shared_memory::{OutOfBounds, SharedMemory};
 
+use super::handshake::Offer;
+use super::users::Standing;
+
 /// One user's rings.
 pub(crate) struct Ring {
     instance: u32,
+    peer: i32,
     shape: Shape,
     memory: SharedMemory,
     request_doorbell: OwnedFd,
@@ -74,17 +78,15 @@ pub(crate) enum BrokenRule {
 }
 
 impl Ring {
-    /// Takes over a user's memory, whose shape was checked. The device's words are set up; the ring is open in `word`'s
-    /// epoch if the device is up.
-    pub(crate) fn new(
+    /// Takes over what a user has brought, which was checked, and sets up the device's words in it.
+    pub(super) fn new(
         instance: u32,
-        shape: Shape,
-        memory: SharedMemory,
-        request_doorbell: OwnedFd,
-        response_doorbell: OwnedFd,
-        word: StateWord,
-        open: bool,
+        peer: i32,
+        offer: Offer,
+        standing: Standing,
     ) -> Result<Self, OutOfBounds> {
+        let Offer { shape, memory, request_doorbell, response_doorbell } = offer;
+        let Standing { word, open } = standing;
         for (offset, value) in [
             (device::REQUEST_CONSUMER, 0),
             (device::RESPONSE_PRODUCER, 0),
@@ -99,6 +101,7 @@ impl Ring {
         memory.word(shape.length() - size_of::<u64>())?;
         Ok(Self {
             instance,
+            peer,
             shape,
             memory,
             request_doorbell,
@@ -116,6 +119,11 @@ impl Ring {
     /// Number of the instance.
     pub(crate) fn instance(&self) -> u32 {
         self.instance
+    }
+
+    /// The user's process, for the log.
+    pub(crate) fn peer(&self) -> i32 {
+        self.peer
     }
 
     /// The doorbell that the user rings.

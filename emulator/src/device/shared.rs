@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::event::{EventfdFlags, epoll};
 use rustix::io::Errno;
@@ -31,7 +31,11 @@ pub(crate) struct Shared {
     running: AtomicBool,
     parked: Mutex<()>,
     resumed: Condvar,
+    complained_at: Mutex<Option<Instant>>,
 }
+
+/// Misbehaving users are named in the log no more often than this: they can't fill it.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(1);
 
 struct Table {
     rings: Rings,
@@ -54,6 +58,7 @@ impl Shared {
             running: AtomicBool::new(false),
             parked: Mutex::new(()),
             resumed: Condvar::new(),
+            complained_at: Mutex::new(None),
         };
         shared.listen(&shared.engine_bell)?;
         Ok(shared)
@@ -62,6 +67,16 @@ impl Shared {
     fn listen(&self, doorbell: impl std::os::fd::AsFd) -> Result<(), Errno> {
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
         epoll::add(&self.bells, doorbell, epoll::EventData::new_u64(0), flags)
+    }
+
+    /// Logs what a user did wrong, unless another one was named just before.
+    pub(crate) fn complain(&self, instance: Option<u32>, peer: i32, what: &dyn std::fmt::Display) {
+        let now = Instant::now();
+        let mut complained_at = lock(&self.complained_at);
+        if complained_at.is_none_or(|at| now.saturating_duration_since(at) >= COMPLAINT_INTERVAL) {
+            *complained_at = Some(now);
+            tracing::warn!(instance, peer, "a user is turned away: {what}");
+        }
     }
 
     /// What the main thread waits on for [`Shared::tell_main`].

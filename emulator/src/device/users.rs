@@ -95,7 +95,7 @@ impl Users {
         // Those who leave make room for those who come.
         for (index, user) in attached.into_iter().enumerate() {
             let speaks = rest.get(index).copied().unwrap_or(false);
-            if user.ring.is_expelled() || (speaks && has_left(&user)) {
+            if user.ring.is_expelled() || (speaks && self.has_left(&user)) {
                 self.shared.detach(&user.ring);
             } else {
                 self.attached.push(user);
@@ -126,12 +126,27 @@ impl Users {
         }
     }
 
+    /// Whether an attached user has closed its connection. One that speaks on it breaks the rules, and is treated
+    /// alike.
+    fn has_left(&self, user: &Attached) -> bool {
+        let mut byte = [0_u8];
+        match rustix::net::recv(&user.connection, &mut byte, RecvFlags::DONTWAIT) {
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => false,
+            Ok((0, _)) | Err(_) => true,
+            Ok(_) => {
+                let ring = &user.ring;
+                self.shared.complain(Some(ring.instance()), ring.peer(), &"it spoke after the handshake");
+                true
+            }
+        }
+    }
+
     fn meet(&mut self, stranger: Stranger, standing: Standing) {
         let answer = match handshake::first_packet(stranger.connection.as_fd()) {
             FirstPacket::Nothing => return self.strangers.push(stranger),
             FirstPacket::Closed => return,
             FirstPacket::Bad(refused, why) => {
-                tracing::warn!(peer = peer(&stranger.connection), "a user is refused: {why}");
+                self.shared.complain(None, peer(&stranger.connection), &why);
                 Err(refused)
             }
             FirstPacket::Good(offer) => self.admit(offer, &stranger.connection, standing),
@@ -161,30 +176,12 @@ impl Users {
         let taken = |instance| self.attached.iter().any(|user| user.ring.instance() == instance);
         let instance =
             (0..self.instances).find(|instance| !taken(*instance)).ok_or(Refused::NoFreeInstance)?;
-        let Offer { shape, memory, request_doorbell, response_doorbell } = offer;
-        let Standing { word, open } = standing;
-        let ring = Ring::new(instance, shape, memory, request_doorbell, response_doorbell, word, open)
-            .map_err(|_| Refused::Memory)?;
-        tracing::debug!(instance, peer = peer(connection), depth = shape.ring_depth, "a user is attached");
+        let peer = peer(connection);
+        tracing::debug!(instance, peer, depth = offer.shape.ring_depth, "a user is attached");
+        let ring = Ring::new(instance, peer, offer, standing).map_err(|_| Refused::Memory)?;
         let welcome =
             Welcome { instance, number: self.number, engines: self.engines, epoch: standing.word.epoch };
         Ok((Arc::new(ring), welcome))
-    }
-}
-
-/// Whether an attached user has closed its connection. One that speaks on it breaks the rules, and is treated alike.
-fn has_left(user: &Attached) -> bool {
-    let mut byte = [0_u8];
-    match rustix::net::recv(&user.connection, &mut byte, RecvFlags::DONTWAIT) {
-        Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => false,
-        Ok((0, _)) | Err(_) => true,
-        Ok(_) => {
-            tracing::warn!(
-                instance = user.ring.instance(),
-                "a user is detached: it spoke after the handshake"
-            );
-            true
-        }
     }
 }
 

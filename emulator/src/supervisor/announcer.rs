@@ -9,9 +9,10 @@ pub(super) struct Announcer {
 }
 
 impl Announcer {
-    pub(super) fn new() -> Self {
+    /// One that sends, or one that keeps silent.
+    pub(super) fn new(sends: bool) -> Self {
         match Injector::new() {
-            Ok(injector) => Self { injector: Some(injector) },
+            Ok(injector) => Self { injector: sends.then_some(injector) },
             Err(error) => {
                 warn(&error);
                 Self { injector: None }

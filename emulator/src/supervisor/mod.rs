@@ -75,7 +75,7 @@ impl Supervisor {
             .map(|index| Device::new(&settings, index))
             .collect::<Result<_, _>>()
             .map_err(system("preparing a device"))?;
-        let world = World { announcer: Announcer::new(), watch, answers: Vec::new() };
+        let world = World { announcer: Announcer::new(settings.uevents), watch, answers: Vec::new() };
         Ok(Self { end, devices, commands, world, all_ready: false })
     }
 
