@@ -1,6 +1,6 @@
 //! A running emulator and its faults.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -67,11 +67,5 @@ impl Emulator {
         let mut command = Command::new(programs::emulator());
         command.args(verb).arg("--root").arg(self.root()).args(arguments);
         process::run(command, ORDER);
-    }
-
-    /// Where processes of this test publish their counters.
-    #[must_use]
-    pub fn stats_directory(&self) -> PathBuf {
-        self.root().join("stats")
     }
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
+use hotspare_device::stats::{Counter, Sum, read_all};
+
 use crate::chaos::Chaos;
 use crate::emulator::Emulator;
 use crate::openssl::{Library, Side};
@@ -34,6 +36,8 @@ pub struct Setup {
     scratch: Scratch,
 }
 
+/// Where counters are published, below a setup's directory.
+const STATS: &str = "stats";
 /// How many devices there are in the modes that have any.
 const DEVICES: usize = 2;
 
@@ -87,16 +91,70 @@ impl Setup {
         self.chaos.as_ref().map_or(0, Chaos::deaths)
     }
 
-    /// Where this process publishes its counters.
+    /// Whether devices died with requests in flight, of which some were replayed by the other device and some in
+    /// software.
     #[must_use]
-    pub fn stats_directory(&self) -> std::path::PathBuf {
-        self.scratch.path().join("stats")
+    pub fn has_replayed(&self) -> bool {
+        let counters = self.counters();
+        [Counter::Dummies, Counter::ReplayedHardware, Counter::ReplayedSoftware]
+            .iter()
+            .all(|counter| counters.value(*counter) > 0)
+    }
+
+    /// The counters of this process, and of no other setup in it. Empty in the mode without Hotspare.
+    ///
+    /// # Panics
+    /// If they can't be read.
+    #[must_use]
+    pub fn counters(&self) -> Sum {
+        let mut sum = Sum::default();
+        let (processes, errors) = read_all(&self.scratch.path().join(STATS)).unwrap();
+        assert!(errors.is_empty(), "{errors:?}");
+        for process in processes {
+            sum.add(&process.sum);
+        }
+        sum
+    }
+
+    /// Makes sure that requests were computed where this mode has them computed, that the counters add up (law 2), and
+    /// that no fault of a device was passed on. Nothing must be in flight.
+    ///
+    /// # Panics
+    /// If not.
+    pub fn check_counters(&self) {
+        let sum = self.counters();
+        let value = |counter| sum.value(counter);
+        for counter in Counter::ALL.iter().filter(|counter| sum.value(**counter) > 0) {
+            println!("{}={}", counter.name(), value(*counter));
+        }
+        assert_eq!(sum.imbalance(), 0, "law 2");
+        for none in [Counter::InFlight, Counter::Refused, Counter::Abandoned, Counter::WrongAnswers] {
+            assert_eq!(value(none), 0, "{}", none.name());
+        }
+        let (submitted, hardware) = (value(Counter::Submitted), value(Counter::Hardware));
+        match self.mode {
+            Mode::DefaultProvider => assert_eq!(submitted, 0),
+            Mode::Software => {
+                assert!(submitted > 0);
+                assert_eq!(hardware + value(Counter::ReplayedHardware), 0, "there is no hardware");
+            }
+            // Of a busy machine a few may miss their deadline, and the first requests come before a device is joined.
+            Mode::Devices => assert!(hardware > submitted / 2, "{hardware} of {submitted} by a device"),
+            Mode::DyingDevices => {
+                assert!(hardware > 0);
+                assert!(value(Counter::DevicesLeft) > 0, "no death was noticed");
+                assert!(
+                    value(Counter::DevicesJoined) > DEVICES.try_into().unwrap(),
+                    "no device was taken back into use"
+                );
+            }
+        }
     }
 }
 
 fn library(mode: Mode, emulator: Option<&Emulator>, scratch: &Scratch) -> Library {
     let file = scratch.path().join("openssl.cnf");
-    let stats = scratch.path().join("stats");
+    let stats = scratch.path().join(STATS);
     fs::create_dir(&stats).unwrap();
     let mut providers = String::from("default = default_section\n");
     let mut sections = String::from("[default_section]\nactivate = 1\n");

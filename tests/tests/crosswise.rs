@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,8 @@ use hotspare_tests::random::{self, Random};
 const THREADS: u64 = 6;
 /// Rounds in all, at least. A round is a message signed and verified both ways, or a secret agreed on.
 const ROUNDS: usize = 3000;
-/// How often devices must have died before a run with dying devices is enough, and how long it may take to that.
+/// How often devices must have died, replays on both paths among them, before a run with dying devices is enough, and
+/// how long it may take to that.
 const DEATHS: usize = 20;
 const BOUND: Duration = Duration::from_secs(180);
 /// The longest message.
@@ -47,37 +48,51 @@ fn with_devices_dying_all_the_while() {
 fn run(mode: Mode) {
     let seed = random::seed();
     let setup = Setup::new(mode, seed);
-    let keys = Keys::generate(&setup);
-    let (rounds, enough) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let end = Instant::now() + BOUND;
+    let work = Work {
+        keys: Keys::generate(&setup),
+        setup,
+        rounds: AtomicUsize::new(0),
+        end: Instant::now() + BOUND,
+    };
     thread::scope(|scope| {
-        let threads: Vec<_> = (0..THREADS)
-            .map(|number| {
-                let (setup, keys, rounds, enough) = (&setup, &keys, &rounds, &enough);
-                scope.spawn(move || {
-                    let mut random = Random::new(seed, number);
-                    while !enough.load(Ordering::Relaxed) {
-                        assert!(
-                            Instant::now() < end,
-                            "not enough within {BOUND:?}: {} deaths",
-                            setup.deaths()
-                        );
-                        round(setup, keys, &mut random);
-                        let done = rounds.fetch_add(1, Ordering::Relaxed) + 1;
-                        if done >= ROUNDS && (mode != Mode::DyingDevices || setup.deaths() >= DEATHS) {
-                            enough.store(true, Ordering::Relaxed);
-                        }
-                    }
-                })
-            })
-            .collect();
+        let start = |number| {
+            let work = &work;
+            scope.spawn(move || work.until_enough(Random::new(seed, number)))
+        };
+        let threads: Vec<_> = (0..THREADS).map(start).collect();
         // A scope waits for the work of its threads, not for their end. OpenSSL must have freed what it holds for each of
         // them before the library context goes.
         for thread in threads {
             thread.join().unwrap();
         }
     });
-    println!("{mode:?}: {} rounds, {} deaths", rounds.load(Ordering::Relaxed), setup.deaths());
+    println!("{mode:?}: {} rounds, {} deaths", work.rounds.load(Ordering::Relaxed), work.setup.deaths());
+    work.setup.check_counters();
+}
+
+/// What the threads share.
+struct Work {
+    // Before the setup, to whose library context they belong.
+    keys: Keys,
+    setup: Setup,
+    rounds: AtomicUsize,
+    end: Instant,
+}
+
+impl Work {
+    fn until_enough(&self, mut random: Random) {
+        while !self.is_enough() {
+            assert!(Instant::now() < self.end, "not enough within {BOUND:?}: {} deaths", self.setup.deaths());
+            round(&self.setup, &self.keys, &mut random);
+            self.rounds.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn is_enough(&self) -> bool {
+        self.rounds.load(Ordering::Relaxed) >= ROUNDS
+            && (self.setup.mode() != Mode::DyingDevices
+                || (self.setup.deaths() >= DEATHS && self.setup.has_replayed()))
+    }
 }
 
 /// The pool. Of each kind one key is made by either side.

@@ -57,4 +57,5 @@ fn run(mode: Mode) {
         assert!(Instant::now() < end, "only {} deaths in {DEATHS_BOUND:?}", setup.deaths());
     }
     report.finish();
+    setup.check_counters();
 }
