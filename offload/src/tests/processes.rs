@@ -120,6 +120,7 @@ fn before_the_first_request_there_is_nothing_and_an_idle_process_uses_no_process
         offload.execute(request(4)).unwrap();
         let something = thread_names().iter().any(|name| name.starts_with("hotspare-watch"))
             && maps().contains("hotspare-rings");
+        let blocked = signals_blocked_in("hotspare-watch");
         let before = processor_time();
         std::thread::sleep(Duration::from_secs(2));
         let idle = processor_time() == before;
@@ -127,10 +128,24 @@ fn before_the_first_request_there_is_nothing_and_an_idle_process_uses_no_process
         let closed = !thread_names().iter().any(|name| name.starts_with("hotspare-watch"));
         drop(offload);
         let gone = count("fd") == descriptors && !maps().contains("hotspare-rings");
-        eprintln!("nothing {nothing}, something {something}, idle {idle}, closed {closed}, gone {gone}");
-        nothing && something && idle && closed && gone
+        eprintln!(
+            "nothing {nothing}, something {something}, signals blocked {blocked}, idle {idle}, closed {closed}, gone {gone}"
+        );
+        nothing && something && blocked && idle && closed && gone
     });
     assert_eq!(status, 0);
+}
+
+/// Whether the thread with this name blocks every signal that can be blocked.
+fn signals_blocked_in(name: &str) -> bool {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let statuses = tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("status")).ok());
+    let status = statuses.into_iter().find(|status| status.starts_with(&format!("Name:\t{name}"))).unwrap();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:\t")).unwrap();
+    let mask = u64::from_str_radix(mask, 16).unwrap();
+    // All but KILL and STOP, which can't be, and the two that the C library keeps for itself.
+    let wanted = !(1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1) | 0b11 << 31);
+    mask & wanted == wanted
 }
 
 /// In clock ticks of ten milliseconds.
