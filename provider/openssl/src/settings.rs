@@ -9,6 +9,8 @@ use crate::core::Core;
 
 /// What every variable begins with.
 const PREFIX: &str = "HOTSPARE_";
+/// What variables for the project's own tests begin with (`HOTSPARE_TEST_SEED`): they are no settings.
+const TEST_PREFIX: &str = "HOTSPARE_TEST_";
 /// The one setting that is this face's own.
 const LOG: &str = "log";
 const LOG_ALLOWED: &str = "`off`, `error`, `warn`, `info` or `debug`";
@@ -88,6 +90,9 @@ impl Settings {
         let mut result = Ok(());
         for (variable, value) in variables {
             let Ok(variable) = variable else { continue };
+            if variable.starts_with(TEST_PREFIX) {
+                continue;
+            }
             let Some(name) = variable.strip_prefix(PREFIX) else { continue };
             let name = name.to_ascii_lowercase();
             let set = match value {
@@ -143,7 +148,11 @@ mod tests {
         };
         settings.take_section(section).unwrap();
         assert_eq!(settings.log, LevelFilter::INFO);
-        let variables = [variable("HOTSPARE_DEADLINE_MS", "40"), variable("PATH", "/bin")];
+        let variables = [
+            variable("HOTSPARE_DEADLINE_MS", "40"),
+            variable("PATH", "/bin"),
+            variable("HOTSPARE_TEST_SEED", "1"),
+        ];
         settings.take_environment(variables.into_iter()).unwrap();
         assert_eq!(settings.offload.deadline.floor.as_millis(), 40);
     }
