@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hotspare_device::stats::Counter::{
-    Abandoned, ActiveDevices, Dummies, Hardware, InFlight, ReplayedHardware, Software, Submitted,
+    Abandoned, ActiveDevices, Dummies, Hardware, InFlight, ReplayedHardware, Software, StrayResponses,
+    Submitted,
 };
 
 use super::rig::{Mode, Rig, eventually, is_right, request};
@@ -85,6 +86,27 @@ fn an_abandoned_request_ends_once_and_what_the_device_makes_of_it_later_is_nobod
     rig.devices[0].answer_held();
     assert!(is_right(2, &offload.execute(request(2)).unwrap()));
     rig.assert_counters(&[(Submitted, 12), (Hardware, 2), (Abandoned, 10)]);
+}
+
+#[test]
+fn an_answer_after_the_end_changes_nothing_even_before_the_result_is_taken() {
+    let rig = Rig::new(1);
+    let mut config = rig.config();
+    config.set("deadline_ms", "50").unwrap();
+    let offload = crate::Offload::new(config);
+    offload.execute(request(4)).unwrap();
+    rig.devices[0].set(Mode::Silent);
+    let mut ticket = offload.submit(request(2), Completion::Ticket);
+    rig.devices[0].until_held(1);
+    eventually("the deadline passed", || {
+        offload.drive(MOMENT);
+        ticket.is_done()
+    });
+    rig.devices[0].set(Mode::Good);
+    rig.devices[0].answer_held();
+    rig.until(StrayResponses, 1);
+    assert!(is_right(2, &ticket.take().unwrap().unwrap()));
+    rig.assert_counters(&[(Submitted, 2), (Hardware, 1), (Software, 1)]);
 }
 
 #[test]
