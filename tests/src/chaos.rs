@@ -8,8 +8,17 @@ use std::time::Duration;
 use crate::emulator::Emulator;
 use crate::random::Random;
 
-/// The faults that are injected.
-const FAULTS: [&str; 2] = ["fatal", "hang"];
+/// What happens to a device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Death {
+    /// It says that it has failed.
+    Fatal,
+    /// It stops and says nothing.
+    Hang,
+    /// Its process is killed.
+    Removal,
+}
+
 /// How long a device is left alone, and how long it stays dead, in milliseconds: at most.
 const PEACE_MS: usize = 150;
 const DEATH_MS: usize = 100;
@@ -55,13 +64,22 @@ impl Shared {
     fn break_some(&self, emulator: &Emulator, random: &mut Random) {
         let all: Vec<_> = (0..emulator.devices()).collect();
         let chosen = if random.below(4) == 0 { &all[..] } else { std::slice::from_ref(random.choose(&all)) };
-        for device in chosen {
-            emulator.inject(*device, FAULTS[random.below(FAULTS.len())]);
-            self.deaths.fetch_add(1, Ordering::Relaxed);
+        let deaths: Vec<_> = chosen.iter().map(|device| (*device, choose(random))).collect();
+        for (device, death) in &deaths {
+            // A device that still comes back from its last death refuses to die again.
+            let died = match death {
+                Death::Fatal => emulator.inject(*device, "fatal").is_ok(),
+                Death::Hang => emulator.inject(*device, "hang").is_ok(),
+                Death::Removal => emulator.kill_device(*device),
+            };
+            self.deaths.fetch_add(usize::from(died), Ordering::Relaxed);
         }
         self.pause(random.below(DEATH_MS));
-        for device in chosen {
-            emulator.reset(*device);
+        for (device, death) in deaths {
+            // What was killed is started again by the emulator itself, and is well then.
+            if death != Death::Removal {
+                drop(emulator.reset(device));
+            }
         }
     }
 
@@ -71,6 +89,10 @@ impl Shared {
         let stop = self.stop.lock().unwrap();
         !*self.stopped.wait_timeout_while(stop, bound, |stop| !*stop).unwrap().0
     }
+}
+
+fn choose(random: &mut Random) -> Death {
+    [Death::Fatal, Death::Hang, Death::Removal][random.below(3)]
 }
 
 impl Drop for Chaos {

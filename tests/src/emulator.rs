@@ -4,12 +4,17 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use hotspare_device::files::{DeviceInfo, EmulatorPaths};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
 use crate::process::{self, Program};
 use crate::programs;
 use crate::scratch::Scratch;
 
 /// How long a start may take: device processes of aws-lc on a busy machine.
 const START: Duration = Duration::from_secs(20);
+/// How soon a device is back whose process was killed.
+const RESPAWN_SECONDS: &str = "0.2";
 /// How long an order may take.
 const ORDER: Duration = Duration::from_secs(10);
 
@@ -17,7 +22,7 @@ const ORDER: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Emulator {
     // Before the directory that it uses.
-    _program: Program,
+    program: Program,
     devices: usize,
     root: Scratch,
 }
@@ -29,10 +34,10 @@ impl Emulator {
         let root = Scratch::new();
         let mut command = Command::new(programs::emulator());
         command.arg("run").arg("--root").arg(root.path());
-        command.args(["--devices", &devices.to_string()]);
+        command.args(["--devices", &devices.to_string(), "--respawn", RESPAWN_SECONDS]);
         let program = Program::start(command);
         program.wait_for_line("ready", START);
-        Self { _program: program, devices, root }
+        Self { program, devices, root }
     }
 
     /// Its directory.
@@ -54,18 +59,47 @@ impl Emulator {
     }
 
     /// `hotspare-emulator inject`.
-    pub fn inject(&self, device: usize, fault: &str) {
-        self.order(&["inject"], &[&device.to_string(), fault]);
+    ///
+    /// # Errors
+    /// What it says: a device that is away can't fail.
+    pub fn inject(&self, device: usize, fault: &str) -> Result<(), String> {
+        self.order("inject", &[&device.to_string(), fault])
     }
 
     /// `hotspare-emulator reset`.
-    pub fn reset(&self, device: usize) {
-        self.order(&["reset"], &[&device.to_string()]);
+    ///
+    /// # Errors
+    /// What it says: a device that is away can't be reset.
+    pub fn reset(&self, device: usize) -> Result<(), String> {
+        self.order("reset", &[&device.to_string()])
     }
 
-    fn order(&self, verb: &[&str], arguments: &[&str]) {
-        let mut command = Command::new(programs::emulator());
-        command.args(verb).arg("--root").arg(self.root()).args(arguments);
-        process::run(command, ORDER);
+    /// Kills the process of a device (SIGKILL): a surprise removal. Its supervisor starts it again. False if the device has
+    /// no process at this moment.
+    pub fn kill_device(&self, device: usize) -> bool {
+        let Some(pid) = self.device_process(device) else { return false };
+        // A descriptor of the process that it is now: what it is shown to be cannot become another before the signal.
+        let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return false };
+        parent_of(pid) == Some(self.program.id()) && pidfd_send_signal(&process, Signal::KILL).is_ok()
     }
+
+    fn device_process(&self, device: usize) -> Option<Pid> {
+        let infos = DeviceInfo::read_all(&EmulatorPaths::new(self.root())).unwrap();
+        let number = u32::try_from(device).unwrap();
+        let info = infos.into_iter().filter_map(Result::ok).find(|info| info.number == number)?;
+        Pid::from_raw(info.pid?.try_into().ok()?)
+    }
+
+    fn order(&self, verb: &str, arguments: &[&str]) -> Result<(), String> {
+        let mut command = Command::new(programs::emulator());
+        command.arg(verb).arg("--root").arg(self.root()).args(arguments);
+        process::run(command, ORDER).map(drop)
+    }
+}
+
+/// The parent of a process (proc(5), `/proc/PID/stat`, field 4).
+fn parent_of(pid: Pid) -> Option<u32> {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero())).ok()?;
+    let (_, after_name) = stat.rsplit_once(") ")?;
+    after_name.split(' ').nth(1)?.parse().ok()
 }

@@ -140,14 +140,16 @@ impl Drop for Program {
 
 /// Runs `command` to its end and gives what it printed.
 ///
+/// # Errors
+/// What it printed, if it fails.
+///
 /// # Panics
-/// If it fails, or takes longer than `bound`.
-pub fn run(command: Command, bound: Duration) -> String {
+/// If it takes longer than `bound`.
+pub fn run(command: Command, bound: Duration) -> Result<String, String> {
     let mut program = Program::start(command);
-    let status = program.wait(bound);
-    match status {
-        Some(status) if status.success() => program.said(),
-        Some(status) => panic!("{}: {status}; it said:\n{}", program.name, program.said()),
+    match program.wait(bound) {
+        Some(status) if status.success() => Ok(program.said()),
+        Some(status) => Err(format!("{}: {status}; it said:\n{}", program.name, program.said())),
         None => panic!("{}: still runs after {bound:?}", program.name),
     }
 }
