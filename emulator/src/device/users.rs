@@ -38,6 +38,9 @@ struct Stranger {
 
 struct Attached {
     connection: OwnedFd,
+    /// The user's process, if it is in our pid namespace. The connection alone does not tell that it has ended: children
+    /// that it has forked hold it open.
+    process: Option<OwnedFd>,
     ring: Arc<Ring>,
 }
 
@@ -78,7 +81,11 @@ impl Users {
     /// The connections to watch, in an order that [`Users::ready`] understands.
     pub(super) fn connections(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let strangers = self.strangers.iter().map(|stranger| stranger.connection.as_fd());
-        strangers.chain(self.attached.iter().map(|user| user.connection.as_fd()))
+        let attached = self.attached.iter().map(|user| user.connection.as_fd());
+        // As many as there are connections: who has no process to watch is looked at twice.
+        let processes =
+            self.attached.iter().map(|user| user.process.as_ref().unwrap_or(&user.connection).as_fd());
+        strangers.chain(attached).chain(processes)
     }
 
     /// When the next stranger's time is over.
@@ -92,10 +99,12 @@ impl Users {
         let strangers = std::mem::take(&mut self.strangers);
         let (first, rest) = ready.split_at_checked(strangers.len()).unwrap_or((ready, &[]));
         let attached = std::mem::take(&mut self.attached);
+        let (rest, processes) = rest.split_at_checked(attached.len()).unwrap_or((rest, &[]));
         // Those who leave make room for those who come.
         for (index, user) in attached.into_iter().enumerate() {
             let speaks = rest.get(index).copied().unwrap_or(false);
-            if user.ring.is_expelled() || (speaks && self.has_left(&user)) {
+            let has_ended = user.process.is_some() && processes.get(index).copied().unwrap_or(false);
+            if user.ring.is_expelled() || has_ended || (speaks && self.has_left(&user)) {
                 self.shared.detach(&user.ring);
             } else {
                 self.attached.push(user);
@@ -161,7 +170,10 @@ impl Users {
             self.shared.detach(&ring);
             return;
         }
-        self.attached.push(Attached { connection: stranger.connection, ring });
+        let process = rustix::net::sockopt::socket_peercred(&stranger.connection).ok().and_then(|peer| {
+            rustix::process::pidfd_open(peer.pid, rustix::process::PidfdFlags::empty()).ok()
+        });
+        self.attached.push(Attached { connection: stranger.connection, process, ring });
     }
 
     fn admit(
