@@ -346,10 +346,12 @@ impl Instance for EmulatedInstance {
         let local = |source| OpenError::Local { what: "preparing memory for a device", source };
         self.memory.reset().map_err(local)?;
         self.memory.silence();
-        let (connection, welcome) = connect(self.address, &self.path, &self.memory, self.connect_timeout)?;
-        inner.connection = connection;
+        // With the indices in memory also ours begin anew, whether or not the device is there already: who polls before
+        // the next try must find the two in agreement.
         inner.requests = RequestProducer::default();
         inner.responses = ResponseConsumer::default();
+        let (connection, welcome) = connect(self.address, &self.path, &self.memory, self.connect_timeout)?;
+        inner.connection = connection;
         inner.epoch = welcome.epoch;
         self.poisoned.store(false, Ordering::Release);
         self.removed.store(false, Ordering::Release);
