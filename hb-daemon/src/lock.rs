@@ -116,7 +116,14 @@ mod tests {
 
     #[test]
     fn a_second_lock_is_refused_and_names_the_holder() {
+        struct TempDir(PathBuf);
+        impl Drop for TempDir {
+            fn drop(&mut self) {
+                let _ = fs::remove_dir_all(&self.0);
+            }
+        }
         let directory = std::env::temp_dir().join(format!("hotspare-hbd-lock-{}", std::process::id()));
+        let _removed = TempDir(directory.clone());
         let files = DeviceFiles::new(&directory, "0000:6b:00.0".parse().unwrap(), Some("4xxx"));
         fs::create_dir_all(files.pci_directory()).unwrap();
         let paths = MonitorPaths::new(&directory);
@@ -133,6 +140,5 @@ mod tests {
         assert!(!first.0.is_of(&files));
         drop(first);
         assert!(Lock::device(&files).is_ok() && Lock::run_directory(&paths).is_ok());
-        fs::remove_dir_all(&directory).unwrap();
     }
 }

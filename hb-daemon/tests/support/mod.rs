@@ -4,7 +4,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
@@ -209,14 +209,18 @@ impl Daemon {
     pub(crate) fn end(&mut self) -> (std::process::ExitStatus, String) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        (self.wait_for_end("SIGTERM was sent"), self.errors())
+    }
+
+    fn wait_for_end(&mut self, since: &str) -> std::process::ExitStatus {
         let until = Instant::now() + PATIENCE;
         while Instant::now() < until {
             if let Some(status) = self.child.try_wait().unwrap() {
-                return (status, self.errors());
+                return status;
             }
             std::thread::park_timeout(Duration::from_millis(5));
         }
-        panic!("the daemon does not end on SIGTERM");
+        panic!("the daemon still runs, though {since}");
     }
 
     fn errors(&mut self) -> String {
@@ -256,8 +260,10 @@ impl Drop for Daemon {
 
 /// Runs a daemon that is expected to refuse its start, and gives what it says.
 pub(crate) fn refused(mut command: Command) -> String {
-    let Output { status, stderr, .. } = command.output().unwrap();
-    let message = String::from_utf8(stderr).unwrap();
+    let child = command.spawn().unwrap();
+    let mut daemon = Daemon { child, paths: MonitorPaths::new(Path::new("/nonexistent")) };
+    let status = daemon.wait_for_end("it was expected to refuse its start");
+    let message = daemon.errors();
     assert_eq!(status.code(), Some(1), "{message}");
     message
 }
