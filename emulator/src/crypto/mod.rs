@@ -108,8 +108,14 @@ impl Calculator {
     }
 }
 
+/// Above this length of the modulus, the public exponent may have [`LARGE_MODULUS_EXPONENT_BYTES`] only. OpenSSL has the
+/// same rule, for the same reason: a long exponent makes the public operation as long as many private ones
+/// (`OPENSSL_RSA_SMALL_MODULUS_BITS`, `OPENSSL_RSA_MAX_PUBEXP_BITS`).
+const LARGE_MODULUS_BYTES: usize = 3072 / 8;
+const LARGE_MODULUS_EXPONENT_BYTES: usize = 64 / 8;
+
 /// Whether parts and result have lengths that the operation takes. The bounds also bound the time that one request
-/// keeps an engine: that of an 8192-bit exponentiation.
+/// keeps an engine: that of an 8192-bit private operation, some 50 ms. The heartbeat bears with ten times that.
 fn lengths_fit(operation: Operation, payload: &Payload<'_>, output: usize) -> bool {
     let length = |index| payload.part(index).len();
     match operation {
@@ -120,9 +126,10 @@ fn lengths_fit(operation: Operation, payload: &Payload<'_>, output: usize) -> bo
                 && (0..5).all(|index| (1..=half).contains(&length(index)))
         }
         Operation::RsaPublic => {
+            let exponent = if output > LARGE_MODULUS_BYTES { LARGE_MODULUS_EXPONENT_BYTES } else { output };
             (1..=RSA_MAX_BYTES).contains(&output)
                 && length(0) == output
-                && (1..=output).contains(&length(1))
+                && (1..=exponent).contains(&length(1))
                 && length(2) == output
         }
         Operation::EcdsaSign(curve) => {

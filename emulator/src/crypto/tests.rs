@@ -198,8 +198,11 @@ fn wrong_lengths_are_malformed() {
         (MULTIPLY, &[&k, &k, &k], 32),
         (Operation::RsaPublic, &[&[1; 1025], &[1], &[1; 1025]], 1025),
         (Operation::RsaPublic, &[&[1; 64], &[], &[1; 64]], 64),
+        (Operation::RsaPublic, &[&[1; 385], &[1; 9], &[0; 385]], 385),
         (Operation::RsaPrivate, &[&k, &k, &k, &k, &k, &[]], 0),
     ] {
         assert_eq!(compute(operation, parts, length).0, Outcome::Malformed, "{operation:?}");
     }
+    let long_exponent: [&[u8]; 3] = [&[1; 384], &[1; 384], &[0; 384]];
+    assert_eq!(compute(Operation::RsaPublic, &long_exponent, 384).0, Outcome::Done);
 }

@@ -96,7 +96,7 @@ impl Supervisor {
             }
             for (index, file) in self.world.watch.written() {
                 if let Some(device) = self.devices.get_mut(index) {
-                    device.written(file, now, &mut self.world);
+                    device.written(file, now);
                 }
             }
             for (ticket, command) in self.commands.hear(now) {
@@ -105,7 +105,7 @@ impl Supervisor {
                 }
             }
             for device in &mut self.devices {
-                device.on_time(now, &mut self.world);
+                device.on_time(now);
             }
             for (ticket, outcome) in self.world.answers.drain(..) {
                 self.commands.answer(ticket, &outcome);
@@ -166,7 +166,7 @@ impl Supervisor {
 
     fn end(&mut self) {
         for device in &mut self.devices {
-            device.end(&mut self.world.watch);
+            device.end();
         }
     }
 }

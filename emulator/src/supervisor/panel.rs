@@ -3,7 +3,7 @@
 //! A file that can't be written is logged and passed over: the device works on, as a real one would.
 
 use std::fs;
-use std::io;
+use std::io::Read;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,8 +13,7 @@ use hotspare_device::files::{
 };
 use hotspare_device::{Bdf, State};
 
-use super::announcer::Announcer;
-use super::watch::{Watch, Watched};
+use super::watch::{self, Watch, Watched};
 use crate::settings::Settings;
 
 /// The services that a device offers; an emulated one computes what `asym` stands for, the word changes nothing.
@@ -96,21 +95,15 @@ impl Panel {
         self.log(self.files.publish_device(self.info.instances, Some(self.info.node)));
         self.fatal_errors = 0;
         self.log(self.write_more_files());
-        for (file, path) in [
-            (Watched::State, self.settings_file("state")),
-            (Watched::AutoReset, self.settings_file("auto_reset")),
-            (Watched::Services, self.settings_file("cfg_services")),
-            (Watched::ResetErrorCounters, self.errors_file("reset_error_counters")),
-        ] {
-            watch.add(self.index, file, &path);
-        }
+        watch.add(self.index, &self.files.settings());
+        watch.add(self.index, &self.errors_directory());
     }
 
     fn write_more_files(&self) -> Result<(), FileError> {
         let put = |path: PathBuf, content: &str| {
             write_in_place(&path, content.as_bytes()).map_err(|source| FileError::System { path, source })
         };
-        let ras = self.files.pci_directory().join("qat_ras");
+        let ras = self.errors_directory();
         fs::create_dir_all(&ras).map_err(|source| FileError::System { path: ras, source })?;
         put(self.settings_file("cfg_services"), &format!("{}\n", self.services))?;
         put(self.settings_file("pm_idle_enabled"), "0\n")?;
@@ -121,41 +114,44 @@ impl Panel {
     }
 
     /// The device is gone from its bus.
-    pub(super) fn vanish(&mut self, watch: &mut Watch) {
-        watch.forget(self.index);
+    pub(super) fn vanish(&mut self) {
         self.log(self.files.publish_removal());
         let _ = fs::remove_file(self.socket());
     }
 
-    /// Publishes state, epoch and the process in the info file.
-    pub(super) fn show(&mut self, state: State, epoch: u64, pid: Option<u32>) {
+    /// What the info file says of the device from its next writing on.
+    pub(super) fn set_state(&mut self, state: State, epoch: u64, pid: Option<u32>) {
         (self.info.state, self.info.epoch, self.info.pid) = (state, epoch, pid);
+    }
+
+    /// Writes what happened, and the state that goes with it, to log and info file.
+    pub(super) fn record(&mut self, event: &str, why: &str) {
+        tracing::info!(device = %self.info.address, "{event}: {why}");
+        remember(&mut self.info.events, RecordedEvent::now(event, why));
+        self.write_info();
+    }
+
+    pub(super) fn write_info(&self) {
         if let Err(error) = self.info.write(&self.paths) {
             tracing::warn!("{error}");
         }
     }
 
     /// Makes `qat/state` say what is so, if it says something else.
-    pub(super) fn show_admin_state(&self, state: AdminState, watch: &mut Watch) {
-        if self.files.state().ok() != Some(state) {
-            watch.own_write(self.index, Watched::State);
-            self.log(self.files.publish_state(state));
-        }
+    pub(super) fn show_admin_state(&self, state: AdminState) {
+        self.put_back(Watched::State, &format!("{state}\n"));
     }
 
     /// Makes `qat/auto_reset` say what is so, in the driver's words.
-    pub(super) fn show_auto_reset(&self, on: bool, watch: &mut Watch) {
-        if self.files.auto_reset().ok() != Some(on) {
-            watch.own_write(self.index, Watched::AutoReset);
-            self.log(self.files.publish_auto_reset(on));
-        }
+    pub(super) fn show_auto_reset(&self, on: bool) {
+        self.put_back(Watched::AutoReset, if on { "on\n" } else { "off\n" });
     }
 
     /// `heartbeat/` appears.
     pub(super) fn show_heartbeat(&self, timer: Duration, watch: &mut Watch) {
         self.log(self.files.publish_heartbeat(timer));
         if let Ok(directory) = self.files.heartbeat() {
-            watch.add(self.index, Watched::Timer, &directory.join("config"));
+            watch.add(self.index, &directory);
         }
     }
 
@@ -168,12 +164,9 @@ impl Panel {
         self.log(self.files.publish_check(answer, sent, failed));
     }
 
-    /// Makes `heartbeat/config` say what is so, if it says something else.
-    pub(super) fn show_timer(&self, timer: Duration, watch: &mut Watch) {
-        if self.files.timer().ok() != Some(timer) {
-            watch.own_write(self.index, Watched::Timer);
-            self.log(self.files.publish_timer(timer));
-        }
+    /// Makes `heartbeat/config` say what is so, with the NUL that debugfs files of the driver end with.
+    pub(super) fn show_timer(&self, timer: Duration) {
+        self.put_back(Watched::Timer, &format!("{}\n\0", timer.as_millis()));
     }
 
     /// What somebody wrote to `heartbeat/config`.
@@ -190,29 +183,26 @@ impl Panel {
         }
     }
 
-    /// What somebody wrote to `qat/auto_reset`, in any of the words that the kernel takes for a switch
-    /// (`kstrtobool`).
+    /// What somebody wrote to `qat/auto_reset`, in any of the words that the kernel takes for a switch: it looks at the
+    /// first letter, or the first two (`kstrtobool`).
     pub(super) fn wanted_auto_reset(&self) -> Option<bool> {
-        let text = fs::read_to_string(self.settings_file("auto_reset")).ok()?;
-        match text.trim_end() {
-            "on" | "On" | "ON" | "1" | "y" | "Y" | "yes" | "t" | "true" => Some(true),
-            "off" | "Off" | "OFF" | "0" | "n" | "N" | "no" | "f" | "false" => Some(false),
+        let text = self.content(Watched::AutoReset).to_ascii_lowercase();
+        match text.as_bytes() {
+            [b'y' | b't' | b'1', ..] | [b'o', b'n', ..] => Some(true),
+            [b'n' | b'f' | b'0', ..] | [b'o', b'f', ..] => Some(false),
             _ => None,
         }
     }
 
     /// `cfg_services` was written: taken while the device is down, put back otherwise.
-    pub(super) fn services_written(&mut self, is_down: bool, watch: &mut Watch) {
-        let path = self.settings_file("cfg_services");
-        let wanted = fs::read_to_string(&path).unwrap_or_default();
-        match SERVICES.iter().find(|services| **services == wanted.trim_end()) {
-            Some(services) if is_down => self.services = (*services).to_owned(),
-            _ => {
-                watch.own_write(self.index, Watched::Services);
-                let content = format!("{}\n", self.services);
-                self.log_io(&path, write_in_place(&path, content.as_bytes()));
+    pub(super) fn services_written(&mut self, is_down: bool) {
+        let wanted = self.content(Watched::Services);
+        if let Some(services) = SERVICES.iter().find(|services| **services == wanted.trim_end()) {
+            if is_down {
+                self.services = (*services).to_owned();
             }
         }
+        self.put_back(Watched::Services, &format!("{}\n", self.services));
     }
 
     /// One more in `qat_ras/errors_fatal`.
@@ -222,55 +212,63 @@ impl Panel {
     }
 
     /// `qat_ras/reset_error_counters` was written.
-    pub(super) fn reset_written(&mut self, watch: &mut Watch) {
-        let path = self.errors_file("reset_error_counters");
-        let content = fs::read(&path).unwrap_or_default();
-        if content.is_empty() {
-            return;
-        }
-        if content == b"1\n" || content == b"1" {
+    pub(super) fn reset_written(&mut self) {
+        if matches!(self.content(Watched::ResetErrorCounters).as_str(), "1\n" | "1") {
             self.fatal_errors = 0;
             self.show_fatal_errors();
         }
-        watch.own_write(self.index, Watched::ResetErrorCounters);
-        self.log_io(&path, write_in_place(&path, b""));
+        // It can't be read from the kernel; nor does it keep here what was written.
+        self.put_back(Watched::ResetErrorCounters, "");
+    }
+
+    /// The beginning of a file that others write, which is never longer than this if it makes sense.
+    fn content(&self, file: Watched) -> String {
+        let mut content = String::new();
+        let _ = self
+            .path(file)
+            .and_then(|path| fs::File::open(path).ok())
+            .and_then(|file| file.take(64).read_to_string(&mut content).ok());
+        content
+    }
+
+    /// Makes a file that others write say what is so, if it says something else.
+    fn put_back(&self, file: Watched, content: &str) {
+        let Some(path) = self.path(file) else { return };
+        if self.content(file) != content {
+            self.log(watch::replace(&path, content).map_err(|source| FileError::System { path, source }));
+        }
+    }
+
+    fn path(&self, file: Watched) -> Option<PathBuf> {
+        let directory = match file {
+            Watched::State | Watched::AutoReset | Watched::Services => self.files.settings(),
+            Watched::ResetErrorCounters => self.errors_directory(),
+            Watched::Timer => self.files.heartbeat().ok()?,
+        };
+        Some(directory.join(file.name()))
     }
 
     fn show_fatal_errors(&self) {
         let path = self.errors_file("errors_fatal");
-        self.log_io(&path, write_in_place(&path, format!("{}\n", self.fatal_errors).as_bytes()));
-    }
-
-    /// Sends a uevent of the driver and remembers it.
-    pub(super) fn announce(&mut self, event: &str, why: &str, announcer: &mut Announcer) {
-        announcer.qat_event(self.info.address, self.info.number, event);
-        self.remember(event, why);
-    }
-
-    /// Remembers an event, and publishes that.
-    pub(super) fn remember(&mut self, event: &str, why: &str) {
-        tracing::info!(device = %self.info.address, "{event}: {why}");
-        remember(&mut self.info.events, RecordedEvent::now(event, why));
-        if let Err(error) = self.info.write(&self.paths) {
-            tracing::warn!("{error}");
-        }
+        let written = write_in_place(&path, format!("{}\n", self.fatal_errors).as_bytes());
+        self.log(written.map_err(|source| FileError::System { path, source }));
     }
 
     fn settings_file(&self, name: &str) -> PathBuf {
         self.files.settings().join(name)
     }
 
+    fn errors_directory(&self) -> PathBuf {
+        self.files.pci_directory().join("qat_ras")
+    }
+
     fn errors_file(&self, name: &str) -> PathBuf {
-        self.files.pci_directory().join("qat_ras").join(name)
+        self.errors_directory().join(name)
     }
 
     fn log(&self, result: Result<(), FileError>) {
         if let Err(error) = result {
             tracing::warn!(device = %self.info.address, "{error}");
         }
-    }
-
-    fn log_io(&self, path: &std::path::Path, result: io::Result<()>) {
-        self.log(result.map_err(|source| FileError::System { path: path.to_owned(), source }));
     }
 }

@@ -1,6 +1,7 @@
 //! The program as a process: starting, ending, dying, idling, commands.
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
@@ -153,12 +154,14 @@ fn a_killed_user_frees_its_instance() {
     let mut process = std::process::Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "processes::a_killed_user_frees_its_instance", "--nocapture"])
         .env(SOCKET, machine.socket(0))
-        .stdout(std::process::Stdio::null())
+        .stdout(std::process::Stdio::piped())
         .spawn()
         .unwrap();
-    eventually("the other process has the instance", || {
-        (User::try_attach(&machine.socket(0)).err() == Some(Refused::NoFreeInstance)).then_some(())
-    });
+    let said = BufReader::new(process.stdout.take().unwrap())
+        .lines()
+        .find(|line| line.as_ref().is_ok_and(|line| line.contains("attached")));
+    assert!(said.is_some(), "the other process has the instance");
+    assert_eq!(User::try_attach(&machine.socket(0)).err(), Some(Refused::NoFreeInstance));
     process.kill().unwrap();
     process.wait().unwrap();
     eventually("it is free again", || User::try_attach(&machine.socket(0)).ok()).check();

@@ -3,6 +3,8 @@
 //! Orders to the process are carried out by it in turn. What follows from one (uevents, files, answers to commands)
 //! happens when it reports that the order is done, so that whoever hears an event finds the state that goes with it.
 
+mod written;
+
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -12,30 +14,26 @@ use std::time::{Duration, Instant};
 use hotspare_device::State;
 use hotspare_device::files::{AdminState, Answer};
 
-use super::announcer::Announcer;
-use super::child::{Child, Said};
-use super::heartbeat::{self, Heartbeat};
-use super::panel::{Panel, Wanted};
-use super::watch::{Watch, Watched};
 use crate::orders::{Action, DeviceConfig};
 use crate::page::DevicePage;
 use crate::settings::{Settings, address};
-
-/// Two writes to `qat/state` within this time that both read `up` were "down" and "up" in quick succession: with a plain
-/// file nothing makes the writer wait in between, as the kernel would.
-const WRITES_TOGETHER: Duration = Duration::from_millis(100);
+use crate::supervisor::announcer::Announcer;
+use crate::supervisor::child::{Child, Said};
+use crate::supervisor::heartbeat::{self, Heartbeat};
+use crate::supervisor::panel::Panel;
+use crate::supervisor::watch::Watch;
 
 /// What all devices share.
-pub(super) struct World {
-    pub(super) announcer: Announcer,
-    pub(super) watch: Watch,
+pub(in crate::supervisor) struct World {
+    pub(in crate::supervisor) announcer: Announcer,
+    pub(in crate::supervisor) watch: Watch,
     /// Answers to commands that were waiting.
-    pub(super) answers: Vec<(Ticket, Result<(), String>)>,
+    pub(in crate::supervisor) answers: Vec<(Ticket, Result<(), String>)>,
 }
 
 /// Names a command that waits for its outcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Ticket(pub(super) u64);
+pub(in crate::supervisor) struct Ticket(pub(super) u64);
 
 /// What a command waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +55,7 @@ enum Then {
 }
 
 /// See the module.
-pub(super) struct Device {
+pub(in crate::supervisor) struct Device {
     settings: Rc<Settings>,
     panel: Panel,
     page_fd: OwnedFd,
@@ -86,7 +84,7 @@ pub(super) struct Device {
 }
 
 impl Device {
-    pub(super) fn new(settings: &Rc<Settings>, index: usize) -> io::Result<Self> {
+    pub(in crate::supervisor) fn new(settings: &Rc<Settings>, index: usize) -> io::Result<Self> {
         let number = u32::try_from(index).map_err(io::Error::other)?;
         let address = address(number).ok_or_else(|| io::Error::other("too many devices"))?;
         let panel = Panel::new(settings, index, address, settings.number_base + number);
@@ -117,22 +115,22 @@ impl Device {
     }
 
     /// Whether this is the device that `name`, an address or a number, means.
-    pub(super) fn is_called(&self, name: &str) -> bool {
+    pub(in crate::supervisor) fn is_called(&self, name: &str) -> bool {
         name == self.panel.address().to_string() || name == self.panel.number().to_string()
     }
 
     /// Whether users can attach.
-    pub(super) fn is_ready(&self) -> bool {
+    pub(in crate::supervisor) fn is_ready(&self) -> bool {
         self.state == State::Up && self.orders.is_empty()
     }
 
     /// Why it could not be started, if that is so.
-    pub(super) fn trouble(&self) -> Option<&str> {
+    pub(in crate::supervisor) fn trouble(&self) -> Option<&str> {
         self.trouble.as_deref()
     }
 
     /// Starts the process.
-    pub(super) fn start(&mut self, now: Instant) {
+    pub(in crate::supervisor) fn start(&mut self, now: Instant) {
         self.respawn_at = None;
         let config = DeviceConfig {
             socket: self.panel.socket(),
@@ -151,18 +149,18 @@ impl Device {
     }
 
     /// What to wait on: what the process says, and its end.
-    pub(super) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
+    pub(in crate::supervisor) fn descriptors(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         self.child.iter().flat_map(|child| [child.channel(), child.pidfd()])
     }
 
     /// When [`Device::on_time`] has something to do next.
-    pub(super) fn next_deadline(&self) -> Option<Instant> {
+    pub(in crate::supervisor) fn next_deadline(&self) -> Option<Instant> {
         let order = self.child.as_ref().and_then(Child::deadline);
         [order, self.next_check, self.restart_at, self.respawn_at, self.tidy_at].into_iter().flatten().min()
     }
 
     /// Does what is due.
-    pub(super) fn on_time(&mut self, now: Instant, world: &mut World) {
+    pub(in crate::supervisor) fn on_time(&mut self, now: Instant) {
         let due = |time: Option<Instant>| time.is_some_and(|time| time <= now);
         if let Some(child) = &self.child {
             if due(child.deadline()) {
@@ -182,12 +180,12 @@ impl Device {
         }
         if due(self.tidy_at) {
             self.tidy_at = None;
-            self.tidy(world);
+            self.tidy();
         }
     }
 
     /// Hears what the process has said.
-    pub(super) fn listen(&mut self, now: Instant, world: &mut World) {
+    pub(in crate::supervisor) fn listen(&mut self, now: Instant, world: &mut World) {
         while let Some(child) = &mut self.child {
             match child.listen() {
                 Said::Nothing => return,
@@ -202,7 +200,7 @@ impl Device {
     }
 
     /// Looks whether the process has ended by itself, or was killed.
-    pub(super) fn notice_end(&mut self, now: Instant, world: &mut World) {
+    pub(in crate::supervisor) fn notice_end(&mut self, now: Instant, world: &mut World) {
         if let Some(how) = self.child.as_mut().and_then(Child::ended) {
             self.remove(&format!("its process ended: {how}"), now, world);
         }
@@ -219,13 +217,13 @@ impl Device {
 
     /// A surprise removal.
     fn remove(&mut self, why: &str, now: Instant, world: &mut World) {
-        self.panel.vanish(&mut world.watch);
+        self.panel.vanish();
         self.gone(why.to_owned(), now);
         if !self.was_up {
             return;
         }
-        self.panel.show(State::Removed, self.epoch, None);
-        self.panel.announce("error", why, &mut world.announcer);
+        self.tell(Some(State::Removed), "removed", why);
+        self.announce("error", world);
         world.announcer.pci_event(self.panel.address(), "remove");
         let why = format!("the device is gone: {why}");
         let waiting = std::mem::take(&mut self.waiting);
@@ -255,25 +253,35 @@ impl Device {
             Then::Nothing => {}
             Then::Failed { why } => self.failed(&why, now, world),
             Then::Restarting { why } => {
-                self.show(State::Restarting, world);
-                self.panel.announce("restarting", &why, &mut world.announcer);
+                self.tell(Some(State::Restarting), "restarting", &why);
+                self.announce("restarting", world);
+                self.restart_at = Some(now + self.settings.reset_time);
             }
             Then::Down => {
-                self.show(State::Down, world);
-                self.panel.announce("restarting", "taken down by a write to qat/state", &mut world.announcer);
+                self.tell(Some(State::Down), "down", "taken down by a write to qat/state");
+                self.announce("restarting", world);
             }
             Then::Up => self.is_up(now, world),
         }
         self.answer(Awaited::Order(serial), world);
     }
 
-    fn show(&mut self, state: State, world: &mut World) {
-        let pid = self.child.as_ref().map(Child::pid);
-        self.panel.show(state, self.epoch, pid);
-        // Down is what somebody has written there; it may have changed its mind meanwhile, which we shall notice.
-        if state != State::Down {
-            self.show_admin_state(matches!(state, State::Up | State::Error), world);
+    /// Publishes what happened and, unless another state was ordered meanwhile, the state that it led to. Uevents come
+    /// after this, and after the device's word to its users: whoever hears one finds the state that goes with it.
+    fn tell(&mut self, state: Option<State>, event: &str, why: &str) {
+        if let Some(state) = state {
+            let pid = self.child.as_ref().map(Child::pid);
+            self.panel.set_state(state, self.epoch, pid);
         }
+        self.panel.record(event, why);
+        // Down is what somebody has written there; it may have changed its mind meanwhile, which we shall notice.
+        if !matches!(state, None | Some(State::Down | State::Removed)) {
+            self.show_admin_state();
+        }
+    }
+
+    fn announce(&self, event: &str, world: &mut World) {
+        world.announcer.qat_event(self.panel.address(), self.panel.number(), event);
     }
 
     fn answer(&mut self, awaited: Awaited, world: &mut World) {
@@ -289,7 +297,7 @@ impl Device {
     // Faults.
 
     /// A fatal error in mid-work, reported by the hardware.
-    pub(super) fn inject_fatal(&mut self, ticket: Ticket, now: Instant) -> Result<(), String> {
+    pub(in crate::supervisor) fn inject_fatal(&mut self, ticket: Ticket, now: Instant) -> Result<(), String> {
         self.must_be_in_service()?;
         self.panel.count_fatal_error();
         self.fail("fatal error (injected)", now);
@@ -298,7 +306,7 @@ impl Device {
     }
 
     /// The device stops and nobody is told.
-    pub(super) fn inject_hang(&mut self, ticket: Ticket, now: Instant) -> Result<(), String> {
+    pub(in crate::supervisor) fn inject_hang(&mut self, ticket: Ticket, now: Instant) -> Result<(), String> {
         self.must_be_in_service()?;
         self.order(Action::Hang, Then::Nothing, now);
         self.wait_for_last_order(ticket);
@@ -327,10 +335,8 @@ impl Device {
     }
 
     fn failed(&mut self, why: &str, now: Instant, world: &mut World) {
-        if self.state == State::Error {
-            self.show(State::Error, world);
-        }
-        self.panel.announce("error", why, &mut world.announcer);
+        self.tell((self.state == State::Error).then_some(State::Error), "error", why);
+        self.announce("error", world);
         if self.auto_reset && self.state == State::Error {
             self.begin_reset("auto_reset is on", now);
         }
@@ -348,7 +354,7 @@ impl Device {
     // Resets.
 
     /// Resets the device; `ticket` is answered when that is over.
-    pub(super) fn reset(&mut self, ticket: Ticket, now: Instant) -> Result<(), String> {
+    pub(in crate::supervisor) fn reset(&mut self, ticket: Ticket, now: Instant) -> Result<(), String> {
         self.must_be_in_service()?;
         self.begin_reset("a reset was asked for", now);
         self.waiting.push((ticket, Awaited::Up));
@@ -359,7 +365,6 @@ impl Device {
         self.stop_heartbeat();
         self.state = State::Restarting;
         self.order(Action::BeginRestart, Then::Restarting { why: why.to_owned() }, now);
-        self.restart_at = Some(now + self.settings.reset_time);
     }
 
     fn take_down(&mut self, now: Instant) {
@@ -389,84 +394,32 @@ impl Device {
         self.raised_at = None;
         self.next_check = Some(now + self.timer);
         self.panel.show_heartbeat(self.timer, &mut world.watch);
-        self.show(self.state, world);
         if self.was_up {
-            self.panel.announce("restarted", "the device works again", &mut world.announcer);
+            self.tell(Some(self.state), "restarted", "the device works again");
+            self.announce("restarted", world);
         } else {
-            self.panel.remember("added", "the emulator was started");
+            self.tell(Some(self.state), "added", "the emulator was started");
         }
         self.was_up = true;
         self.answer(Awaited::Up, world);
     }
 
-    // What others write to the files.
-
-    /// Somebody has written to one of the device's files.
-    pub(super) fn written(&mut self, file: Watched, now: Instant, world: &mut World) {
-        match file {
-            Watched::State => self.state_written(now, world),
-            Watched::AutoReset => {
-                self.auto_reset = self.panel.wanted_auto_reset().unwrap_or(self.auto_reset);
-                self.panel.show_auto_reset(self.auto_reset, &mut world.watch);
-            }
-            Watched::Services => {
-                self.panel.services_written(self.state == State::Down, &mut world.watch);
-            }
-            Watched::ResetErrorCounters => self.panel.reset_written(&mut world.watch),
-            Watched::Timer => {
-                match self.panel.wanted_timer() {
-                    Some(timer) if self.settings.generation.takes_timer(timer) => self.timer = timer,
-                    _ => {}
-                }
-                self.panel.show_timer(self.timer, &mut world.watch);
-            }
-        }
+    /// Whether the administrator has it in service, whatever its health.
+    fn is_in_service(&self) -> bool {
+        matches!(self.state, State::Up | State::Error)
     }
 
-    fn state_written(&mut self, now: Instant, world: &mut World) {
-        let in_service = matches!(self.state, State::Up | State::Error);
-        match (self.state, self.panel.wanted_state()) {
-            (State::Up | State::Error, Wanted::State(AdminState::Down)) => self.take_down(now),
-            (State::Down, Wanted::State(AdminState::Up)) => {
-                self.begin_reset("brought up by a write to qat/state", now);
-            }
-            (State::Up | State::Error, Wanted::State(AdminState::Up)) => {
-                let last = self.unread_write_at.replace(now);
-                if last.is_some_and(|last| now.saturating_duration_since(last) < WRITES_TOGETHER) {
-                    self.unread_write_at = None;
-                    self.begin_reset("taken down and brought up by writes to qat/state", now);
-                }
-            }
-            (State::Removed, _) | (State::Down, Wanted::State(AdminState::Down)) => {}
-            (_, Wanted::Nothing) => {
-                self.unread_write_at = Some(now);
-                self.tidy_at = Some(now + WRITES_TOGETHER);
-            }
-            // In a reset the kernel refuses a write (EBUSY), and at any time one that is neither word (EINVAL). A plain
-            // file can only take it back.
-            (State::Restarting, _) | (_, Wanted::Nonsense) => self.show_admin_state(in_service, world),
-        }
-    }
-
-    /// A `qat/state` that somebody has emptied and left so.
-    fn tidy(&mut self, world: &mut World) {
-        let in_service = matches!(self.state, State::Up | State::Error);
-        if self.state != State::Removed && self.panel.wanted_state() == Wanted::Nothing {
-            self.show_admin_state(in_service, world);
-        }
-    }
-
-    fn show_admin_state(&self, in_service: bool, world: &mut World) {
-        let state = if in_service { AdminState::Up } else { AdminState::Down };
-        self.panel.show_admin_state(state, &mut world.watch);
+    fn show_admin_state(&self) {
+        self.panel.show_admin_state(if self.is_in_service() { AdminState::Up } else { AdminState::Down });
     }
 
     /// Ends the process, and leaves nothing but a note that the device was there.
-    pub(super) fn end(&mut self, watch: &mut Watch) {
+    pub(in crate::supervisor) fn end(&mut self) {
         let was_there = self.child.take().is_some();
-        self.panel.vanish(watch);
+        self.panel.vanish();
         if was_there || self.was_up {
-            self.panel.show(State::Removed, self.epoch, None);
+            self.panel.set_state(State::Removed, self.epoch, None);
+            self.panel.write_info();
         }
     }
 }
