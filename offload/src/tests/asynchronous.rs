@@ -4,14 +4,14 @@ use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hotspare_device::stats::Counter::{
     Abandoned, ActiveDevices, Dummies, Hardware, InFlight, ReplayedHardware, Software, StrayResponses,
     Submitted,
 };
 
-use super::rig::{Mode, Rig, eventually, is_right, request};
+use super::rig::{Mode, NO_ENDLESS_WAIT, Rig, eventually, is_right, request};
 use crate::Completion;
 
 const MOMENT: Duration = Duration::from_millis(20);
@@ -145,9 +145,11 @@ fn tickets_of_a_dying_device_are_replayed_and_those_of_a_silent_one_end_by_their
     rig.devices[0].until_held(10);
     rig.devices[1].until_held(10);
     rig.devices[0].fail();
+    let started = Instant::now();
     for ticket in tickets {
         assert!(is_right(4, &ticket.wait().unwrap()));
     }
+    assert!(started.elapsed() < NO_ENDLESS_WAIT, "{:?}", started.elapsed());
     let sum = rig.sum();
     assert_eq!(sum.imbalance(), 0);
     assert_eq!(sum.value(Submitted), 21);

@@ -17,6 +17,9 @@ use rustix::event::{PollFd, PollFlags, Timespec};
 use crate::known_answers::{self, KnownAnswer};
 use crate::{Config, Offload};
 
+/// Law 4's bound in tests: the deadline set there, one software operation, and what a busy machine may add.
+pub(super) const NO_ENDLESS_WAIT: Duration = Duration::from_secs(15);
+
 /// A directory with devices in it.
 pub(super) struct Rig {
     pub(super) directory: PathBuf,
