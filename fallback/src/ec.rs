@@ -1,11 +1,12 @@
 //! Points and scalars on short Weierstrass curves.
 //!
-//! A device gives both coordinates of a product. `EVP_PKEY_derive` gives only x, so this calls `EC_POINT_mul`, the
-//! function that OpenSSL's own ECDH calls, in the same form (no multiple of the generator, one scalar, one point):
-//! that form takes time and touches memory independently of the scalar in each of OpenSSL's implementations of the
-//! curve (nistz256 in assembly, nistp256, and the Montgomery ladder of the generic one).
+//! A device gives both coordinates of a product. `EVP_PKEY_derive` gives only x, so for the default provider, whose code
+//! is libcrypto's own, this calls `EC_POINT_mul`, the function that its ECDH calls, in the same form (no multiple of the
+//! generator, one scalar, one point): that form takes time and touches memory independently of the scalar in each of
+//! OpenSSL's implementations of the curve (nistz256 in assembly, nistp256, and the Montgomery ladder of the generic
+//! one). For other providers see [`crate::recovery`].
 
-use std::ffi::{CStr, c_int};
+use std::ffi::CStr;
 use std::ptr::{self, NonNull};
 
 use hotspare_device::bytes::InlineBytes;
@@ -16,9 +17,12 @@ use crate::error_queue::Newest;
 use crate::failure::{Failure, check};
 use crate::ffi;
 use crate::library::Library;
+use crate::number::{Number, Scratch};
 
 /// The longest encoded point: a byte that says "uncompressed", x and y (SEC 1, 2.3.3).
 const ENCODED_MAX_BYTES: usize = 1 + 2 * 32;
+/// An encoded point.
+pub(crate) type EncodedPoint = InlineBytes<ENCODED_MAX_BYTES>;
 /// The first byte of an uncompressed point.
 const UNCOMPRESSED: u8 = 4;
 
@@ -67,14 +71,35 @@ impl Group {
         }
     }
 
-    fn encode(&self, x: &[u8], y: &[u8]) -> Result<InlineBytes<ENCODED_MAX_BYTES>, Failure> {
+    /// The prime p of the field and the coefficients a and b of the curve.
+    pub(crate) fn equation(&self, scratch: &Scratch) -> Result<[Number; 3], Failure> {
+        let [p, a, b] = [Number::new(&[])?, Number::new(&[])?, Number::new(&[])?];
+        // SAFETY: group, numbers and scratch are valid.
+        check("the equation of a curve", unsafe {
+            ffi::EC_GROUP_get_curve(self.as_ptr(), p.as_ptr(), a.as_ptr(), b.as_ptr(), scratch.as_ptr())
+        })?;
+        Ok([p, a, b])
+    }
+
+    /// How many points the curve has.
+    pub(crate) fn order(&self) -> Result<Number, Failure> {
+        let order = Number::new(&[])?;
+        // SAFETY: group and number are valid; the scratch may be null.
+        check("the order of a curve", unsafe {
+            ossl::EC_GROUP_get_order(self.as_ptr(), order.as_ptr(), ptr::null_mut())
+        })?;
+        Ok(order)
+    }
+
+    /// The point (`x`, `y`) encoded as SEC 1, 2.3.3, has it, without compression.
+    pub(crate) fn encode(&self, x: &[u8], y: &[u8]) -> Result<EncodedPoint, Failure> {
         for (what, coordinate) in [("point x", x), ("point y", y)] {
             if coordinate.len() != self.field_bytes {
                 let (length, wanted) = (coordinate.len(), self.field_bytes);
                 return Err(InvalidRequest::Length { what, length, wanted }.into());
             }
         }
-        let mut encoded = InlineBytes::new();
+        let mut encoded = EncodedPoint::new();
         for part in [&[UNCOMPRESSED], x, y] {
             encoded.extend(part).map_err(|_| Failure::OpenSsl("encoding a point"))?;
         }
@@ -107,16 +132,8 @@ impl Scalar {
     /// The scalar of `key`, which must be above 0 and below the order of the curve.
     pub(crate) fn new(library: &Library, key: &EcKey) -> Result<Self, Failure> {
         let group = library.group(key.curve).ok_or_else(unknown_curve)?;
-        let scalar = Number::secret(&key.scalar)?;
-        let order = Number::secret(&[])?;
-        // SAFETY: group and numbers are valid; the scratch may be null.
-        let in_range = unsafe {
-            check(
-                "the order of a curve",
-                ossl::EC_GROUP_get_order(group.as_ptr(), order.as_ptr(), ptr::null_mut()),
-            )?;
-            ossl::BN_num_bits(scalar.as_ptr()) > 0 && ossl::BN_ucmp(scalar.as_ptr(), order.as_ptr()) < 0
-        };
+        let scalar = Number::new(&key.scalar)?;
+        let in_range = !scalar.is_zero() && scalar.is_below(&group.order()?);
         if in_range {
             Ok(Self(scalar))
         } else {
@@ -165,7 +182,7 @@ impl Point {
 
     /// Writes x || y.
     fn write(&self, group: &Group, scratch: &Scratch, output: &mut [u8]) -> Result<(), Failure> {
-        let mut encoded = InlineBytes::<ENCODED_MAX_BYTES>::new();
+        let mut encoded = EncodedPoint::new();
         let room = encoded.resize(ENCODED_MAX_BYTES).map_err(|_| Failure::OpenSsl("encoding a point"))?;
         // SAFETY: group, point and scratch are valid; the slice says its length.
         let length = unsafe {
@@ -197,62 +214,11 @@ impl Drop for Point {
     }
 }
 
-/// Numbers that a computation needs on its way, wiped when it goes.
-struct Scratch(NonNull<ossl::BN_CTX>);
-
-impl Scratch {
-    fn new(library: &Library) -> Result<Self, Failure> {
-        // SAFETY: the library context is valid.
-        let scratch = unsafe { ffi::BN_CTX_secure_new_ex(library.context()) };
-        NonNull::new(scratch).map(Self).ok_or(Failure::OpenSsl("making room for a computation"))
-    }
-
-    fn as_ptr(&self) -> *mut ossl::BN_CTX {
-        self.0.as_ptr()
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // SAFETY: it is ours alone.
-        unsafe { ossl::BN_CTX_free(self.as_ptr()) };
-    }
-}
-
-/// A number that may be secret.
-struct Number(NonNull<ossl::BIGNUM>);
-
-// SAFETY: a BIGNUM has no tie to a thread.
-unsafe impl Send for Number {}
-// SAFETY: after it was made a number is only read.
-unsafe impl Sync for Number {}
-
-impl Number {
-    fn secret(big_endian: &[u8]) -> Result<Self, Failure> {
-        let what = "making a number";
-        // SAFETY: no arguments.
-        let number = unsafe { ossl::BN_secure_new() };
-        let number = NonNull::new(number).map(Self).ok_or(Failure::OpenSsl(what))?;
-        let length = c_int::try_from(big_endian.len()).map_err(|_| Failure::OpenSsl(what))?;
-        // SAFETY: the number is valid, and the slice has `length` bytes.
-        unsafe {
-            if ossl::BN_bin2bn(big_endian.as_ptr(), length, number.as_ptr()).is_null() {
-                return Err(Failure::OpenSsl(what));
-            }
-            ossl::BN_set_flags(number.as_ptr(), ossl::BN_FLG_CONSTTIME);
-        }
-        Ok(number)
-    }
-
-    fn as_ptr(&self) -> *mut ossl::BIGNUM {
-        self.0.as_ptr()
-    }
-}
-
-impl Drop for Number {
-    fn drop(&mut self) {
-        // SAFETY: the number is ours alone.
-        unsafe { ossl::BN_clear_free(self.as_ptr()) };
+/// The name that key managers know a curve by.
+pub(crate) fn group_name(curve: Curve) -> Result<&'static CStr, Failure> {
+    match curve {
+        Curve::P256 => Ok(c"P-256"),
+        _ => Err(unknown_curve()),
     }
 }
 

@@ -1,12 +1,12 @@
 //! ECDSA over a given digest (FIPS 186-5, 6.4.1). OpenSSL draws the nonce, from the private random generator of
 //! our library context.
 
+use hotspare_device::EcKey;
 use hotspare_device::bytes::InlineBytes;
-use hotspare_device::{Curve, EcKey};
 use openssl_sys as ossl;
 
 use crate::der;
-use crate::ec::unknown_curve;
+use crate::ec::group_name;
 use crate::failure::{Failure, check};
 use crate::library::Library;
 use crate::params::Params;
@@ -24,10 +24,7 @@ pub(crate) struct Signer {
 
 impl Signer {
     pub(crate) fn new(library: &Library, key: &EcKey) -> Result<Self, Failure> {
-        let group = match key.curve {
-            Curve::P256 => c"P-256",
-            _ => return Err(unknown_curve()),
-        };
+        let group = group_name(key.curve)?;
         // Signing does not need the public point; computing it would cost as much as a signature.
         let params = Params::default().utf8(c"group", group).integer(c"priv", &key.scalar);
         let key = Pkey::from_params(library, c"EC", Parts::Pair, params)?;

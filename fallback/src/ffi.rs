@@ -2,12 +2,14 @@
 
 use std::ffi::{c_char, c_int, c_uint, c_ulong};
 
-use openssl_sys::{BN_CTX, EC_GROUP, EC_POINT, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX};
+use openssl_sys::{BIGNUM, BN_CTX, EC_GROUP, EC_POINT, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX};
 
 /// `OSSL_PARAM_UNSIGNED_INTEGER` (core.h).
 pub(crate) const OSSL_PARAM_UNSIGNED_INTEGER: c_uint = 2;
 /// `OSSL_PARAM_UTF8_STRING` (core.h).
 pub(crate) const OSSL_PARAM_UTF8_STRING: c_uint = 4;
+/// `OSSL_PARAM_OCTET_STRING` (core.h).
+pub(crate) const OSSL_PARAM_OCTET_STRING: c_uint = 5;
 /// `EC_R_INVALID_ENCODING` (ecerr.h): a coordinate that is not below the field's prime.
 pub(crate) const EC_R_INVALID_ENCODING: c_int = 102;
 /// `EC_R_POINT_IS_NOT_ON_CURVE` (ecerr.h).
@@ -38,5 +40,12 @@ unsafe extern "C" {
         propq: *const c_char,
         nid: c_int,
     ) -> *mut EC_GROUP;
+    pub(crate) fn EC_GROUP_get_curve(
+        group: *const EC_GROUP,
+        p: *mut BIGNUM,
+        a: *mut BIGNUM,
+        b: *mut BIGNUM,
+        ctx: *mut BN_CTX,
+    ) -> c_int;
     pub(crate) fn EC_POINT_clear_free(point: *mut EC_POINT);
 }

@@ -16,10 +16,12 @@ mod failure;
 mod ffi;
 mod library;
 mod montgomery;
+mod number;
 mod params;
 mod pkey;
 mod pool;
 mod prepared;
+mod recovery;
 mod rsa;
 
 use hotspare_device::{Curve, InvalidRequest, Output, Request};

@@ -23,6 +23,7 @@ pub(crate) struct Library {
     // Dropped before the context that it belongs to.
     p256: Group,
     properties: CString,
+    in_libcrypto: bool,
     context: LoadedContext,
 }
 
@@ -74,12 +75,17 @@ impl Library {
         let context = LoadedContext::load(&name).ok_or_else(|| failed(mark.reason()))?;
         let p256 =
             Group::new(context.context, &properties, Curve::P256).map_err(|error| error.explain(&mark))?;
-        Ok(Self { p256, properties, context })
+        Ok(Self { p256, properties, in_libcrypto: provider == "default", context })
     }
 
     /// The context, for calls.
     pub(crate) fn context(&self) -> *mut ossl::OSSL_LIB_CTX {
         self.context.context.as_ptr()
+    }
+
+    /// Whether the provider's code is libcrypto's own, so that what libcrypto computes is computed by the provider.
+    pub(crate) fn is_in_libcrypto(&self) -> bool {
+        self.in_libcrypto
     }
 
     /// The property query for every fetch.

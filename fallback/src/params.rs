@@ -7,7 +7,7 @@ use std::ptr;
 use openssl_sys::OSSL_PARAM;
 use zeroize::Zeroizing;
 
-use crate::ffi::{OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_STRING};
+use crate::ffi::{OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_STRING};
 
 /// A list of parameters that may be secret: our copies are wiped when it is dropped.
 #[derive(Default)]
@@ -15,7 +15,7 @@ pub(crate) struct Params<'a> {
     entries: Vec<OSSL_PARAM>,
     // What the entries point to: the heap buffers stay where they are when this list grows.
     numbers: Vec<Zeroizing<Vec<u8>>>,
-    borrowed: PhantomData<&'a CStr>,
+    borrowed: PhantomData<&'a [u8]>,
 }
 
 impl<'a> Params<'a> {
@@ -33,6 +33,12 @@ impl<'a> Params<'a> {
     /// Adds a string.
     pub(crate) fn utf8(mut self, name: &'static CStr, value: &'a CStr) -> Self {
         self.push(name, OSSL_PARAM_UTF8_STRING, value.as_ptr().cast_mut().cast(), value.count_bytes());
+        self
+    }
+
+    /// Adds bytes.
+    pub(crate) fn octets(mut self, name: &'static CStr, value: &'a [u8]) -> Self {
+        self.push(name, OSSL_PARAM_OCTET_STRING, value.as_ptr().cast_mut().cast(), value.len());
         self
     }
 

@@ -2,7 +2,7 @@
 
 use std::ptr;
 
-use hotspare_device::{Curve, EcKey, Executor, InvalidRequest, Key, KeyMaterial, Operation, Request};
+use hotspare_device::{EcKey, Executor, InvalidRequest, Key, KeyMaterial, Operation, Request};
 use once_cell::race::OnceBox;
 
 use crate::ec::Scalar;
@@ -10,6 +10,7 @@ use crate::ecdsa::Signer;
 use crate::failure::Failure;
 use crate::library::Library;
 use crate::montgomery::PreparedMontgomery;
+use crate::recovery::Recovery;
 use crate::rsa::PreparedRsa;
 
 /// A key ready for one software path.
@@ -66,8 +67,8 @@ impl PreparedKey {
             (Operation::EcdsaSign(_), Kind::Ec(prepared), KeyMaterial::Ec(key)) => {
                 prepared.signer(library, key)?.sign(library, first, output)
             }
-            (Operation::EcMultiply(curve), Kind::Ec(key), _) => {
-                key.multiply(library, curve, (first, operands.part(1)), output)
+            (Operation::EcMultiply(_), Kind::Ec(prepared), KeyMaterial::Ec(key)) => {
+                prepared.multiply(library, key, (first, operands.part(1)), output)
             }
             (Operation::MontgomeryMultiply(_), Kind::Montgomery(key), _) => {
                 key.multiply(library, first, output)
@@ -80,27 +81,37 @@ impl PreparedKey {
 /// An EC key ready for use.
 struct PreparedEc {
     scalar: Scalar,
-    // An ephemeral key never signs, so this part waits for the first signature. If two threads come at once, both
-    // make one and one wins: nobody waits, so a fork in another thread leaves nothing half-done to the child.
+    // An ephemeral key never signs, and the default provider never recovers, so these parts wait for their first use.
+    // If two threads come at once, both make one and one wins: nobody waits, so a fork in another thread leaves nothing
+    // half-done to the child.
     signer: OnceBox<Signer>,
+    recovery: OnceBox<Recovery>,
 }
 
 impl PreparedEc {
     fn new(library: &Library, key: &EcKey) -> Result<Self, Failure> {
-        Ok(Self { scalar: Scalar::new(library, key)?, signer: OnceBox::new() })
+        let scalar = Scalar::new(library, key)?;
+        Ok(Self { scalar, signer: OnceBox::new(), recovery: OnceBox::new() })
     }
 
     fn signer(&self, library: &Library, key: &EcKey) -> Result<&Signer, Failure> {
         self.signer.get_or_try_init(|| Ok(Box::new(Signer::new(library, key)?)))
     }
 
+    fn recovery(&self, library: &Library, key: &EcKey) -> Result<&Recovery, Failure> {
+        self.recovery.get_or_try_init(|| Ok(Box::new(Recovery::new(library, key)?)))
+    }
+
     fn multiply(
         &self,
         library: &Library,
-        curve: Curve,
+        key: &EcKey,
         point: (&[u8], &[u8]),
         output: &mut [u8],
     ) -> Result<(), Failure> {
-        self.scalar.multiply(library, curve, point, output)
+        if library.is_in_libcrypto() {
+            return self.scalar.multiply(library, key.curve, point, output);
+        }
+        self.recovery(library, key)?.multiply(library, point, output)
     }
 }

@@ -1,0 +1,97 @@
+//! Numbers of any length.
+
+use std::ffi::c_int;
+use std::ptr::NonNull;
+
+use openssl_sys as ossl;
+
+use crate::failure::{Failure, check};
+use crate::ffi;
+use crate::library::Library;
+
+/// Numbers that a computation needs on its way, wiped when it goes.
+pub(crate) struct Scratch(NonNull<ossl::BN_CTX>);
+
+impl Scratch {
+    pub(crate) fn new(library: &Library) -> Result<Self, Failure> {
+        // SAFETY: the library context is valid.
+        let scratch = unsafe { ffi::BN_CTX_secure_new_ex(library.context()) };
+        NonNull::new(scratch).map(Self).ok_or(Failure::OpenSsl("making room for a computation"))
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut ossl::BN_CTX {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // SAFETY: it is ours alone.
+        unsafe { ossl::BN_CTX_free(self.as_ptr()) };
+    }
+}
+
+/// A number. All are taken for secret: wiped when they go, and flagged so that OpenSSL computes with them in constant time
+/// where it makes a difference.
+pub(crate) struct Number(NonNull<ossl::BIGNUM>);
+
+// SAFETY: a BIGNUM has no tie to a thread.
+unsafe impl Send for Number {}
+// SAFETY: after it was made a number is only read.
+unsafe impl Sync for Number {}
+
+impl Number {
+    /// The number that these bytes write, the highest first; 0 if there are none.
+    pub(crate) fn new(big_endian: &[u8]) -> Result<Self, Failure> {
+        let what = "making a number";
+        // SAFETY: no arguments.
+        let number = unsafe { ossl::BN_secure_new() };
+        let number = NonNull::new(number).map(Self).ok_or(Failure::OpenSsl(what))?;
+        let length = c_int::try_from(big_endian.len()).map_err(|_| Failure::OpenSsl(what))?;
+        // SAFETY: the number is valid, and the slice has `length` bytes.
+        unsafe {
+            if ossl::BN_bin2bn(big_endian.as_ptr(), length, number.as_ptr()).is_null() {
+                return Err(Failure::OpenSsl(what));
+            }
+            ossl::BN_set_flags(number.as_ptr(), ossl::BN_FLG_CONSTTIME);
+        }
+        Ok(number)
+    }
+
+    pub(crate) fn is_zero(&self) -> bool {
+        // SAFETY: the number is valid.
+        unsafe { ossl::BN_num_bits(self.as_ptr()) == 0 }
+    }
+
+    pub(crate) fn is_below(&self, other: &Self) -> bool {
+        // SAFETY: both numbers are valid.
+        unsafe { ossl::BN_ucmp(self.as_ptr(), other.as_ptr()) < 0 }
+    }
+
+    /// The number one higher.
+    pub(crate) fn next(self) -> Result<Self, Failure> {
+        // SAFETY: the number is valid, and nobody else's.
+        check("adding numbers", unsafe { ossl::BN_add_word(self.as_ptr(), 1) })?;
+        Ok(self)
+    }
+
+    /// Writes the number, the highest byte first, with as many zeros before it as fill `place`.
+    pub(crate) fn write(&self, place: &mut [u8]) -> Result<(), Failure> {
+        let what = "writing a number";
+        let length = c_int::try_from(place.len()).map_err(|_| Failure::OpenSsl(what))?;
+        // SAFETY: the number is valid, and `place` has `length` bytes.
+        let written = unsafe { ossl::BN_bn2binpad(self.as_ptr(), place.as_mut_ptr(), length) };
+        if written == length { Ok(()) } else { Err(Failure::OpenSsl(what)) }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut ossl::BIGNUM {
+        self.0.as_ptr()
+    }
+}
+
+impl Drop for Number {
+    fn drop(&mut self) {
+        // SAFETY: the number is ours alone.
+        unsafe { ossl::BN_clear_free(self.as_ptr()) };
+    }
+}
