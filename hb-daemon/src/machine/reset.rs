@@ -100,6 +100,11 @@ impl Machine {
             if now >= until {
                 return self.end_badly(world, true, format!("it doesn't go down within {}", self.timeout()));
             }
+            if matches!(world.state(), Ok(AdminState::Up)) {
+                // The write was lost (an emulator put its file anew meanwhile), or somebody brought the device up since:
+                // the next step tells which by the counters.
+                self.phase = Phase::GoingDown { until, written: false };
+            }
             return now + LOOK;
         }
         // Before each try: a driver that is busy may be so with a reset of somebody else.

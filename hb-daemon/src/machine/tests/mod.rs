@@ -31,6 +31,8 @@ struct Fake {
     reset_cures: Cell<bool>,
     checks_take: Cell<Duration>,
     claimed_by_others: Cell<bool>,
+    /// Writes of `state` that succeed and do nothing.
+    lost_writes: Cell<u32>,
     writes: RefCell<Vec<AdminState>>,
     news: RefCell<Vec<(Duration, Event)>>,
 }
@@ -52,6 +54,7 @@ impl Fake {
             reset_cures: Cell::new(true),
             checks_take: Cell::new(Duration::ZERO),
             claimed_by_others: Cell::new(false),
+            lost_writes: Cell::new(0),
             writes: RefCell::default(),
             news: RefCell::default(),
         }
@@ -96,6 +99,10 @@ impl World for Fake {
         self.writes.borrow_mut().push(state);
         if !self.refusals.borrow().is_empty() {
             return Err(self.refusals.borrow_mut().remove(0));
+        }
+        if let Some(left) = self.lost_writes.get().checked_sub(1) {
+            self.lost_writes.set(left);
+            return Ok(());
         }
         match state {
             AdminState::Down => self.take_down(),

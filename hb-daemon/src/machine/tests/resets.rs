@@ -183,3 +183,16 @@ fn the_daemon_leaves_no_device_down_behind() {
     machine.stop(&world);
     assert_eq!(world.writes.borrow().len(), 2, "a healthy device is not touched");
 }
+
+#[test]
+fn a_lost_write_is_made_again() {
+    let (mut machine, world) = (machine(policy(ResetPolicy::Auto)), Fake::new());
+    world.hangs.set(true);
+    world.lost_writes.set(2);
+    run(&mut machine, &world, Duration::from_secs(2));
+    assert_eq!(
+        *world.writes.borrow(),
+        [AdminState::Down, AdminState::Down, AdminState::Down, AdminState::Up]
+    );
+    assert_eq!(world.events(), [Event::Failed, Event::Restarting, Event::Restarted]);
+}
