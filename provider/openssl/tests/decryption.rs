@@ -101,14 +101,20 @@ fn a_bad_ciphertext_is_answered_as_the_default_provider_answers_it() {
 fn what_is_offloaded_and_what_is_not() {
     let bench = bench_with_keys("require_hardware = yes");
     bench.write("message", b"a message");
-    for (bits, padding, offloaded) in [
-        (2048, "-pkeyopt rsa_padding_mode:oaep", true),
-        (3072, "-pkeyopt rsa_padding_mode:oaep", true),
-        (1024, "-pkeyopt rsa_padding_mode:oaep", false),
+    bench.write("block", [vec![0], vec![7; 255]].concat());
+    // Whether the default provider makes up a message for a bad ciphertext.
+    let rejects_implicitly =
+        bench.try_openssl(Side::Default, "pkeyutl -decrypt -inkey 2048.pem -in block").status.success();
+    for (bits, padding, input, offloaded) in [
+        (2048, "-pkeyopt rsa_padding_mode:oaep", "message", true),
+        (3072, "-pkeyopt rsa_padding_mode:oaep", "message", true),
+        (1024, "-pkeyopt rsa_padding_mode:oaep", "message", false),
+        (2048, "-pkeyopt rsa_padding_mode:none", "block", true),
+        (2048, "", "message", !rejects_implicitly),
     ] {
         bench.openssl(
             Side::Hotspare,
-            &format!("pkeyutl -encrypt -pubin -inkey {bits}.pub {padding} -in message -out s"),
+            &format!("pkeyutl -encrypt -pubin -inkey {bits}.pub {padding} -in {input} -out s"),
         );
         let output =
             bench.try_openssl(Side::Hotspare, &format!("pkeyutl -decrypt -inkey {bits}.pem {padding} -in s"));

@@ -34,6 +34,7 @@ fn both_sides_agree() {
                 "-pkeyopt ecdh_cofactor_mode:1",
                 "-pkeyopt ecdh_cofactor_mode:0",
                 "-pkeyopt kdf-type:X963KDF -pkeyopt kdf-digest:SHA256 -pkeyopt kdf-outlen:20",
+                "-pkeyopt kdf-type:X963KDF -pkeyopt kdf-digest:SHA256 -pkeyopt kdf-outlen:80",
             ],
         };
         for options in options {
@@ -49,7 +50,8 @@ fn both_sides_agree() {
             ];
             assert!(secrets.iter().all(|secret| *secret == secrets[0]), "{kind} {options}: {secrets:?}");
             let length = match kind {
-                _ if options.contains("outlen") => 20,
+                _ if options.contains("outlen:20") => 20,
+                _ if options.contains("outlen:80") => 80,
                 "p384" => 48,
                 "x448" => 56,
                 _ => 32,
@@ -65,7 +67,7 @@ fn what_is_offloaded_and_what_is_not() {
     for (kind, options, offloaded) in [
         ("p256", "", true),
         ("x25519", "", true),
-        ("p256", "-pkeyopt kdf-type:X963KDF -pkeyopt kdf-digest:SHA256 -pkeyopt kdf-outlen:20", false),
+        ("p256", "-pkeyopt kdf-type:X963KDF -pkeyopt kdf-digest:SHA256 -pkeyopt kdf-outlen:80", false),
         ("p384", "", false),
         ("k256", "", false),
         ("x448", "", false),
