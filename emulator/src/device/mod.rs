@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use hotspare_device::State;
 use hotspare_device::drivers::emulated::wire::layout::StateWord;
 use rustix::event::{PollFd, PollFlags};
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal};
 
 use crate::channel::{Channel, ChannelError, Received};
 use crate::crypto::Calculator;
@@ -56,6 +56,7 @@ pub(crate) fn run() -> Result<(), DeviceError> {
         .map_err(system("asking to end with the supervisor"))?;
     // For lists of processes: the kernel names a process after the path that it was started by.
     let _ = rustix::thread::set_name(c"hotspare-device");
+    raise_descriptor_limit();
     let channel = supervisor_channel()?;
     // A supervisor that died before the line above is noticed here: its end is closed.
     let (config, page) = configuration(&channel)?;
@@ -67,6 +68,14 @@ pub(crate) fn run() -> Result<(), DeviceError> {
             Err(error)
         }
     }
+}
+
+/// Four descriptors for each user may be more than the usual 1024.
+fn raise_descriptor_limit() {
+    let mut limit = rustix::process::getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    // If it can't be raised, the last users are refused.
+    let _ = rustix::process::setrlimit(Resource::Nofile, limit);
 }
 
 /// The socket that we were started with as standard input, for ourselves.

@@ -151,29 +151,30 @@ impl Users {
     }
 
     fn meet(&mut self, stranger: Stranger, standing: Standing) {
-        let answer = match handshake::first_packet(stranger.connection.as_fd()) {
+        let offer = match handshake::first_packet(stranger.connection.as_fd()) {
             FirstPacket::Nothing => return self.strangers.push(stranger),
             FirstPacket::Closed => return,
+            FirstPacket::Good(offer) => Ok(offer),
             FirstPacket::Bad(refused, why) => {
                 self.shared.complain(None, peer(&stranger.connection), &why);
                 Err(refused)
             }
-            FirstPacket::Good(offer) => self.admit(offer, &stranger.connection, standing),
         };
-        let Ok((ring, welcome)) = answer.map(|(ring, welcome)| (ring, Ok(welcome))).or_else(|refused| {
+        let connection = stranger.connection;
+        let (ring, welcome) = match offer.and_then(|offer| self.admit(offer, &connection, standing)) {
+            Ok(admitted) => admitted,
             // A refused peer that doesn't read has nobody to blame but itself.
-            tell(&stranger.connection, Err(refused)).and(Err(()))
-        }) else {
-            return;
+            Err(refused) => {
+                let _ = tell(&connection, Err(refused));
+                return;
+            }
         };
-        if self.shared.attach(Arc::clone(&ring)).is_err() || tell(&stranger.connection, welcome).is_err() {
+        let process = process(&connection);
+        if self.shared.attach(Arc::clone(&ring)).is_ok() && tell(&connection, Ok(welcome)).is_ok() {
+            self.attached.push(Attached { connection, process, ring });
+        } else {
             self.shared.detach(&ring);
-            return;
         }
-        let process = rustix::net::sockopt::socket_peercred(&stranger.connection).ok().and_then(|peer| {
-            rustix::process::pidfd_open(peer.pid, rustix::process::PidfdFlags::empty()).ok()
-        });
-        self.attached.push(Attached { connection: stranger.connection, process, ring });
     }
 
     fn admit(
@@ -206,6 +207,12 @@ fn tell(connection: &OwnedFd, answer: Answer) -> Result<(), ()> {
 fn peer(connection: &OwnedFd) -> i32 {
     rustix::net::sockopt::socket_peercred(connection)
         .map_or(0, |credentials| credentials.pid.as_raw_nonzero().get())
+}
+
+/// A descriptor of that process, readable when it has ended.
+fn process(connection: &OwnedFd) -> Option<OwnedFd> {
+    let peer = rustix::net::sockopt::socket_peercred(connection).ok()?;
+    rustix::process::pidfd_open(peer.pid, rustix::process::PidfdFlags::empty()).ok()
 }
 
 /// A socket that listens for users at `path`, replacing what an earlier run left there.

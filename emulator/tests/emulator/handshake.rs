@@ -130,6 +130,21 @@ fn memory_without_seals_or_of_another_size_or_header_is_refused() {
     User::attach(&machine.socket(0)).check();
 }
 
+/// A file of huge pages takes the same seals, but touching a hole in it may kill.
+#[test]
+fn memory_of_huge_pages_is_refused() {
+    let machine = Machine::start(&["--devices", "1"]);
+    let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING | MemfdFlags::HUGETLB;
+    // Kernels without huge pages have no such files, and nothing to refuse.
+    if let Ok(file) = rustix::fs::memfd_create(c"user", flags) {
+        rustix::fs::fcntl_add_seals(&file, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL).unwrap();
+        let bell = eventfd();
+        let descriptors = [file.as_fd(), bell.as_fd(), bell.as_fd()];
+        assert_eq!(answer(&machine, &hello(), &descriptors), Some(Refused::Memory));
+    }
+    User::attach(&machine.socket(0)).check();
+}
+
 #[test]
 fn silence_is_ended_and_does_not_keep_others_waiting() {
     let machine = Machine::start(&["--devices", "1"]);
