@@ -10,7 +10,7 @@ use crate::ec::group_name;
 use crate::failure::{Failure, check};
 use crate::library::Library;
 use crate::params::Params;
-use crate::pkey::{Context, Parts, Pkey};
+use crate::pkey::{Algorithm, Context, Parts, Pkey};
 use crate::pool::ContextPool;
 
 /// The longest signature as OpenSSL encodes it: a sequence of two integers of 33 bytes.
@@ -27,7 +27,7 @@ impl Signer {
         let group = group_name(key.curve)?;
         // Signing does not need the public point; computing it would cost as much as a signature.
         let params = Params::default().utf8(c"group", group).integer(c"priv", &key.scalar);
-        let key = Pkey::from_params(library, c"EC", Parts::Pair, params)?;
+        let key = Pkey::from_params(library, Algorithm::Ec, Parts::Pair, params)?;
         Ok(Self { contexts: ContextPool::new(), key })
     }
 

@@ -10,6 +10,7 @@ use openssl_sys as ossl;
 use crate::FallbackError;
 use crate::ec::Group;
 use crate::error_queue::ErrorMark;
+use crate::pkey::Makers;
 
 /// The context, its provider, and what is made once from it: one for each provider's name in a process, never freed.
 ///
@@ -20,8 +21,9 @@ use crate::error_queue::ErrorMark;
 /// It reads no configuration file, and everything is fetched with the query `provider=NAME`, so that whatever an
 /// administrator prefers elsewhere (Hotspare itself above all), what is found here is that provider's.
 pub(crate) struct Library {
-    // Dropped before the context that it belongs to.
+    // Dropped before the context that they belong to.
     p256: Group,
+    makers: Makers,
     properties: CString,
     in_libcrypto: bool,
     context: LoadedContext,
@@ -75,12 +77,17 @@ impl Library {
         let context = LoadedContext::load(&name).ok_or_else(|| failed(mark.reason()))?;
         let p256 =
             Group::new(context.context, &properties, Curve::P256).map_err(|error| error.explain(&mark))?;
-        Ok(Self { p256, properties, in_libcrypto: provider == "default", context })
+        Ok(Self { p256, makers: Makers::default(), properties, in_libcrypto: provider == "default", context })
     }
 
     /// The context, for calls.
     pub(crate) fn context(&self) -> *mut ossl::OSSL_LIB_CTX {
         self.context.context.as_ptr()
+    }
+
+    /// What makes keys.
+    pub(crate) fn makers(&self) -> &Makers {
+        &self.makers
     }
 
     /// Whether the provider's code is libcrypto's own, so that what libcrypto computes is computed by the provider.

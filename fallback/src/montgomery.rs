@@ -1,12 +1,16 @@
 //! The function X25519 (RFC 7748, 5).
 
-use hotspare_device::{MontgomeryCurve, MontgomeryKey};
+use hotspare_device::{InvalidRequest, MontgomeryCurve, MontgomeryKey};
 use openssl_sys as ossl;
 
 use crate::failure::{Failure, check};
 use crate::library::Library;
-use crate::pkey::{Context, Pkey};
+use crate::params::Params;
+use crate::pkey::{Algorithm, Context, Parts, Pkey};
 use crate::pool::ContextPool;
+
+/// In the place of a public key that nobody needs.
+const NO_PUBLIC_KEY: [u8; 32] = [0; 32];
 
 /// A scalar ready for use.
 pub(crate) struct PreparedMontgomery {
@@ -16,17 +20,18 @@ pub(crate) struct PreparedMontgomery {
 
 impl PreparedMontgomery {
     pub(crate) fn new(library: &Library, key: &MontgomeryKey) -> Result<Self, Failure> {
-        let name = match key.curve {
-            MontgomeryCurve::X25519 => c"X25519",
-            _ => return Err(Failure::OpenSsl("the software path does not have this curve")),
+        let algorithm = match key.curve {
+            MontgomeryCurve::X25519 => Algorithm::X25519,
+            _ => return Err(InvalidRequest::KeyNumber("the software path does not have this curve").into()),
         };
-        // SAFETY: the library context and the strings are valid, and the slice says its length.
-        let pkey = unsafe {
-            let (properties, scalar) = (library.properties().as_ptr(), &key.scalar);
-            let (context, name) = (library.context(), name.as_ptr());
-            ossl::EVP_PKEY_new_raw_private_key_ex(context, name, properties, scalar.as_ptr(), scalar.len())
-        };
-        let key = Pkey::own(pkey, "importing an X25519 key")?;
+        let mut params = Params::default().octets(c"priv", &key.scalar);
+        if library.is_in_libcrypto() {
+            // Without a public key OpenSSL computes one, which takes longer than what is asked for; an ephemeral key is
+            // used once, so that counts. The function never looks at it, and nobody else sees this key. Other providers
+            // may check that the two belong together.
+            params = params.octets(c"pub", &NO_PUBLIC_KEY);
+        }
+        let key = Pkey::from_params(library, algorithm, Parts::Pair, params)?;
         Ok(Self { contexts: ContextPool::new(), key })
     }
 
@@ -52,12 +57,8 @@ impl PreparedMontgomery {
 }
 
 fn derive(library: &Library, context: &mut Context, u: &[u8], output: &mut [u8]) -> Result<(), Failure> {
-    // SAFETY: the library context and the strings are valid, and the slice says its length.
-    let peer = unsafe {
-        let (properties, name) = (library.properties().as_ptr(), c"X25519".as_ptr());
-        ossl::EVP_PKEY_new_raw_public_key_ex(library.context(), name, properties, u.as_ptr(), u.len())
-    };
-    let peer = Pkey::own(peer, "reading an X25519 public key")?;
+    let params = Params::default().octets(c"pub", u);
+    let peer = Pkey::from_params(library, Algorithm::X25519, Parts::Public, params)?;
     let mut length = output.len();
     // SAFETY: context and key are valid, the context is this thread's and takes a reference of its own on the key;
     // `length` says how much room `output` has. The peer needs no validation: every u is one (RFC 7748, 5).

@@ -9,6 +9,7 @@ use crate::failure::{Failure, check};
 use crate::ffi;
 use crate::library::Library;
 use crate::params::Params;
+use crate::pool::ContextPool;
 
 /// Which parts of a key its parameters have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +29,42 @@ impl Parts {
     }
 }
 
+/// A kind of key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Algorithm {
+    Rsa,
+    Ec,
+    X25519,
+}
+
+impl Algorithm {
+    const fn name(self) -> &'static CStr {
+        match self {
+            Self::Rsa => c"RSA",
+            Self::Ec => c"EC",
+            Self::X25519 => c"X25519",
+        }
+    }
+}
+
+/// What makes keys: a few contexts for each kind, ready to import.
+#[derive(Default)]
+pub(crate) struct Makers {
+    rsa: ContextPool,
+    ec: ContextPool,
+    x25519: ContextPool,
+}
+
+impl Makers {
+    fn of(&self, algorithm: Algorithm) -> &ContextPool {
+        match algorithm {
+            Algorithm::Rsa => &self.rsa,
+            Algorithm::Ec => &self.ec,
+            Algorithm::X25519 => &self.x25519,
+        }
+    }
+}
+
 /// A key in OpenSSL's form.
 pub(crate) struct Pkey(NonNull<ossl::EVP_PKEY>);
 
@@ -40,30 +77,21 @@ impl Pkey {
     /// A key of the provider of `library`, from its numbers.
     pub(crate) fn from_params(
         library: &Library,
-        algorithm: &CStr,
+        algorithm: Algorithm,
         parts: Parts,
         mut params: Params<'_>,
     ) -> Result<Self, Failure> {
-        let mut key = ptr::null_mut();
-        // SAFETY: the library context and the strings are valid for the call.
-        let context = unsafe {
-            let (name, properties) = (algorithm.as_ptr(), library.properties().as_ptr());
-            ossl::EVP_PKEY_CTX_new_from_name(library.context(), name, properties)
-        };
-        let context = Context::own(context, "finding a key manager")?;
-        // SAFETY: the context is valid; the parameters end with an empty one and live to the end of the call, and
-        // `key` is a place for the result.
-        unsafe {
-            check("finding a key manager", ossl::EVP_PKEY_fromdata_init(context.as_ptr()))?;
-            let (selection, params) = (parts.selection(), params.as_mut_ptr());
-            check("importing a key", ossl::EVP_PKEY_fromdata(context.as_ptr(), &mut key, selection, params))?;
-        }
-        Self::own(key, "importing a key")
-    }
-
-    /// Takes over a key that OpenSSL just made; null is the failure of `what`.
-    pub(crate) fn own(key: *mut ossl::EVP_PKEY, what: &'static str) -> Result<Self, Failure> {
-        NonNull::new(key).map(Self).ok_or(Failure::OpenSsl(what))
+        let start = || Context::for_import(library, algorithm);
+        library.makers().of(algorithm).with(start, |context| {
+            let mut key = ptr::null_mut();
+            // SAFETY: the context is valid; the parameters end with an empty one and live to the end of the call, and
+            // `key` is a place for the result.
+            check("importing a key", unsafe {
+                let (selection, params) = (parts.selection(), params.as_mut_ptr());
+                ossl::EVP_PKEY_fromdata(context.as_ptr(), &mut key, selection, params)
+            })?;
+            NonNull::new(key).map(Self).ok_or(Failure::OpenSsl("importing a key"))
+        })
     }
 
     pub(crate) fn as_ptr(&self) -> *mut ossl::EVP_PKEY {
@@ -95,6 +123,20 @@ pub(crate) struct Context(NonNull<ossl::EVP_PKEY_CTX>);
 unsafe impl Send for Context {}
 
 impl Context {
+    /// A context that imports keys.
+    fn for_import(library: &Library, algorithm: Algorithm) -> Result<Self, Failure> {
+        let what = "finding a key manager";
+        // SAFETY: the library context and the strings are valid for the call.
+        let context = unsafe {
+            let (name, properties) = (algorithm.name().as_ptr(), library.properties().as_ptr());
+            ossl::EVP_PKEY_CTX_new_from_name(library.context(), name, properties)
+        };
+        let context = Self::own(context, what)?;
+        // SAFETY: the context is valid and ours.
+        check(what, unsafe { ossl::EVP_PKEY_fromdata_init(context.as_ptr()) })?;
+        Ok(context)
+    }
+
     fn own(context: *mut ossl::EVP_PKEY_CTX, what: &'static str) -> Result<Self, Failure> {
         NonNull::new(context).map(Self).ok_or(Failure::OpenSsl(what))
     }

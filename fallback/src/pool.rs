@@ -1,4 +1,4 @@
-//! A few ready contexts of one key for one operation. A context serves one thread at a time; making one costs
+//! A few ready contexts for one operation, with one key or to import keys. A context serves one thread at a time; making one costs
 //! a fetch and several allocations.
 
 use std::ptr::{self, NonNull};
@@ -64,6 +64,12 @@ impl ContextPool {
         }
         // SAFETY: it went into no slot, so it is still ours alone.
         drop(unsafe { Context::from_raw(raw) });
+    }
+}
+
+impl Default for ContextPool {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -18,7 +18,7 @@ use crate::failure::{Failure, check};
 use crate::library::Library;
 use crate::number::{Number, Scratch};
 use crate::params::Params;
-use crate::pkey::{Context, Parts, Pkey};
+use crate::pkey::{Algorithm, Context, Parts, Pkey};
 use crate::pool::ContextPool;
 
 /// Room for a coordinate, in bytes.
@@ -60,7 +60,7 @@ impl Recovery {
         let group = library.group(self.curve).ok_or_else(unknown_curve)?;
         let encoded = group.encode(x, y)?;
         let peer = Params::default().utf8(c"group", group_name(self.curve)?).octets(c"pub", &encoded);
-        let peer = Pkey::from_params(library, c"EC", Parts::Public, peer)?;
+        let peer = Pkey::from_params(library, Algorithm::Ec, Parts::Public, peer)?;
 
         let (x_place, y_place) = output.split_at_mut(x.len());
         self.own.derive(library, &peer, x_place)?;
@@ -93,7 +93,7 @@ struct Agreement {
 impl Agreement {
     fn new(library: &Library, curve: Curve, scalar: &[u8]) -> Result<Self, Failure> {
         let params = Params::default().utf8(c"group", group_name(curve)?).integer(c"priv", scalar);
-        let key = Pkey::from_params(library, c"EC", Parts::Pair, params)?;
+        let key = Pkey::from_params(library, Algorithm::Ec, Parts::Pair, params)?;
         Ok(Self { contexts: ContextPool::new(), key })
     }
 

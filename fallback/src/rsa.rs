@@ -8,7 +8,7 @@ use openssl_sys as ossl;
 use crate::failure::{Failure, check};
 use crate::library::Library;
 use crate::params::Params;
-use crate::pkey::{Context, Parts, Pkey};
+use crate::pkey::{Algorithm, Context, Parts, Pkey};
 use crate::pool::ContextPool;
 
 /// An RSA key ready for use.
@@ -29,7 +29,7 @@ impl PreparedRsa {
             params = with_private(params, private);
             parts = Parts::Pair;
         }
-        let key = Pkey::from_params(library, c"RSA", parts, params)?;
+        let key = Pkey::from_params(library, Algorithm::Rsa, parts, params)?;
         Ok(Self { private: ContextPool::new(), public: ContextPool::new(), key })
     }
 
