@@ -1,0 +1,145 @@
+//! Whether all was as it should be.
+
+use hotspare_device::stats::{Counter, Path};
+use serde::Serialize;
+
+use crate::play::{Allowance, Expected, Row};
+use crate::report::Outcome;
+
+/// After a device has said that it is dead, no request may take longer than this beyond its usual time.
+const TOLD_MS: f64 = 50.0;
+
+/// The deadline of a request in hardware (`deadline_ms` of the provider, its default).
+const DEADLINE_MS: f64 = 20.0;
+
+/// One thing that should be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct Check {
+    pub(crate) what: String,
+    pub(crate) passed: bool,
+    /// What was found.
+    pub(crate) detail: String,
+}
+
+fn check(what: impl Into<String>, passed: bool, detail: impl Into<String>) -> Check {
+    Check { what: what.into(), passed, detail: detail.into() }
+}
+
+/// Everything that has to be.
+pub(crate) fn judge(outcome: &Outcome) -> Vec<Check> {
+    let clients = &outcome.last.clients;
+    let went = outcome.trouble.clone().unwrap_or_else(|| "it did".to_owned());
+    let mut checks = vec![
+        check("the play goes to its end", outcome.trouble.is_none(), went),
+        check("no handshake fails", clients.failed == 0, format!("{} failed", clients.failed)),
+        check(
+            "the clients keep up",
+            clients.skipped == 0,
+            format!("{} visits were not begun", clients.skipped),
+        ),
+        check("nginx ends when asked to", outcome.nginx_quit, "it had to be killed otherwise"),
+        conservation(outcome),
+        signatures(outcome),
+        active(&outcome.rows),
+    ];
+    let replayed = |found: u64, where_to: &str| {
+        check(format!("a dummy is replayed {where_to}"), found > 0, format!("{found} were"))
+    };
+    let of = |phase: &str, count: &dyn Fn(&Row) -> u64| {
+        outcome.rows.iter().filter(|row| row.phase == phase).map(count).sum()
+    };
+    let on_the_other =
+        |row: &Row| row.work.requests(Counter::ReplayedHardware).min(row.work.requests(Counter::Dummies));
+    checks.push(replayed(of("one fatal", &on_the_other), "on the other device"));
+    checks.push(replayed(of("both fatal", &|row| row.dummies_to_software), "in software"));
+    for row in &outcome.rows {
+        checks.push(path(row));
+        checks.extend(stall(row));
+    }
+    checks
+}
+
+/// Law 2, for each process and over all, while they live and when they are dead.
+fn conservation(outcome: &Outcome) -> Check {
+    let what = "what was submitted is accounted for, in each process and over all";
+    for snapshot in [&outcome.living, &outcome.last] {
+        let off = snapshot.processes.iter().find(|process| process.sum.imbalance() != 0);
+        if let Some(process) = off {
+            return check(
+                what,
+                false,
+                format!("process {}: off by {}", process.pid, process.sum.imbalance()),
+            );
+        }
+        if snapshot.sum.imbalance() != 0 {
+            return check(what, false, format!("off by {} over all", snapshot.sum.imbalance()));
+        }
+    }
+    let left = outcome.living.value(Counter::InFlight) + outcome.last.value(Counter::Abandoned);
+    check(what, left == 0, format!("{left} requests in flight or abandoned at the end"))
+}
+
+/// A full handshake takes exactly one signature of the server's.
+fn signatures(outcome: &Outcome) -> Check {
+    let made: u64 = Path::ALL.iter().map(|path| outcome.last.handshakes(*path)).sum();
+    let clients = &outcome.last.clients;
+    check(
+        "each handshake has one signature",
+        made == clients.handshakes + clients.failed,
+        format!("{made} signatures, {} handshakes", clients.handshakes + clients.failed),
+    )
+}
+
+fn active(rows: &[Row]) -> Check {
+    let seen: Vec<usize> = rows.iter().flat_map(|row| row.active.iter().copied()).collect();
+    let mut wanted = [2, 1, 0, 2].into_iter().peekable();
+    for count in &seen {
+        wanted.next_if_eq(count);
+    }
+    let passed = wanted.peek().is_none() && seen.last() == Some(&2);
+    check("the count of active devices goes 2, 1, 0, ..., 2", passed, format!("it went {seen:?}"))
+}
+
+fn path(row: &Row) -> Check {
+    let work = &row.settled_work;
+    let made = |paths: &[Path]| -> u64 { paths.iter().map(|path| work.handshakes_by(*path)).sum() };
+    let hardware = made(&[Path::Hardware, Path::ReplayedHardware]);
+    let software = made(&[Path::Software, Path::ReplayedSoftware]);
+    let (what, passed) = match &row.expected {
+        Expected::Software => ("in software only".to_owned(), software > 0 && hardware == 0),
+        Expected::Devices(devices) => {
+            let all =
+                work.by_device.iter().all(|(device, done)| (done.completed > 0) == devices.contains(device));
+            (format!("by {}", devices.join(" and ")), all && hardware > 0)
+        }
+    };
+    let devices: Vec<_> =
+        work.by_device.iter().map(|(device, done)| format!("{device} {} requests", done.completed)).collect();
+    check(
+        format!("{}: handshakes are made {what}", row.phase),
+        passed,
+        format!("hardware {hardware}, software {software} handshakes; {}", devices.join(", ")),
+    )
+}
+
+/// How long a request of this phase may take; none if nothing is promised.
+pub(crate) fn bound_ms(row: &Row) -> Option<f64> {
+    let promised = match row.allowance {
+        Allowance::None => return None,
+        Allowance::Told => TOLD_MS,
+        Allowance::Silent => DEADLINE_MS,
+    };
+    Some(promised + row.usual_ms + row.scheduler_ms)
+}
+
+fn stall(row: &Row) -> Option<Check> {
+    let bound = bound_ms(row)?;
+    Some(check(
+        format!("{}: no request takes longer than {bound:.1} ms", row.phase),
+        row.longest_ms <= bound,
+        format!(
+            "the longest took {:.1} ms; the scheduler was seen to add {:.1} ms",
+            row.longest_ms, row.scheduler_ms
+        ),
+    ))
+}
