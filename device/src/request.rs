@@ -3,7 +3,7 @@
 //! Numbers are big-endian and of fixed length (that of the modulus or of the field), except those of RFC 7748,
 //! which are little-endian as that document has them.
 
-use crate::bytes::InlineBytes;
+use crate::bytes::SecretBytes;
 use crate::key::{Key, KeyMaterial, RSA_MAX_BYTES};
 
 /// A short Weierstrass curve (SEC 2, FIPS 186).
@@ -114,20 +114,20 @@ pub const DIGEST_MAX_BYTES: usize = 64;
 /// The operands of a public-key request, at most four, one after the other.
 #[derive(Debug, Clone, Default)]
 pub struct Operands {
-    bytes: InlineBytes<RSA_MAX_BYTES>,
+    bytes: SecretBytes<RSA_MAX_BYTES>,
     ends: [usize; 4],
     count: usize,
 }
 
 impl Operands {
     fn of(parts: &[&[u8]]) -> Result<Self, InvalidRequest> {
-        let mut operands = Self::default();
-        for part in parts {
-            operands.bytes.extend(part).map_err(|_| InvalidRequest::InputTooLong)?;
-            operands.ends[operands.count] = operands.bytes.len();
-            operands.count += 1;
+        let bytes = SecretBytes::concatenation(parts).map_err(|_| InvalidRequest::InputTooLong)?;
+        let (mut ends, mut end) = ([0; 4], 0);
+        for (place, part) in ends.iter_mut().zip(parts) {
+            end += part.len();
+            *place = end;
         }
-        Ok(operands)
+        Ok(Self { bytes, ends, count: parts.len() })
     }
 
     /// The operand with this number; empty if there is none.
@@ -151,7 +151,7 @@ impl Operands {
 pub const OUTPUT_MAX_BYTES: usize = RSA_MAX_BYTES;
 
 /// The result of a public-key request. It may be secret (a premaster secret, a shared secret): wiped when dropped.
-pub type Output = InlineBytes<OUTPUT_MAX_BYTES>;
+pub type Output = SecretBytes<OUTPUT_MAX_BYTES>;
 
 /// One primitive operation: `{ operation, key, input }`. Made by the constructors below, which check what every
 /// executor may then rely on. Cloning shares the key.

@@ -9,7 +9,7 @@
 use std::ffi::CStr;
 use std::ptr::{self, NonNull};
 
-use hotspare_device::bytes::InlineBytes;
+use hotspare_device::bytes::SecretBytes;
 use hotspare_device::{Curve, EcKey, InvalidRequest};
 use openssl_sys as ossl;
 
@@ -22,7 +22,7 @@ use crate::number::{Number, Scratch};
 /// The longest encoded point: a byte that says "uncompressed", x and y (SEC 1, 2.3.3).
 const ENCODED_MAX_BYTES: usize = 1 + 2 * 32;
 /// An encoded point.
-pub(crate) type EncodedPoint = InlineBytes<ENCODED_MAX_BYTES>;
+pub(crate) type EncodedPoint = SecretBytes<ENCODED_MAX_BYTES>;
 /// The first byte of an uncompressed point.
 const UNCOMPRESSED: u8 = 4;
 

@@ -2,7 +2,7 @@
 //! our library context.
 
 use hotspare_device::EcKey;
-use hotspare_device::bytes::InlineBytes;
+use hotspare_device::bytes::SecretBytes;
 use openssl_sys as ossl;
 
 use crate::der;
@@ -46,7 +46,7 @@ impl Signer {
 
 fn sign(context: &mut Context, digest: &[u8], output: &mut [u8]) -> Result<(), Failure> {
     let what = "ECDSA signature";
-    let mut encoded = InlineBytes::<ENCODED_MAX_BYTES>::new();
+    let mut encoded = SecretBytes::<ENCODED_MAX_BYTES>::new();
     let room = encoded.resize(ENCODED_MAX_BYTES).map_err(|_| Failure::OpenSsl(what))?;
     let mut length = room.len();
     // SAFETY: the context is valid and this thread's; `length` says how much room there is.

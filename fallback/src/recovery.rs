@@ -9,7 +9,7 @@
 //! (Brier, Joye: Weierstrass elliptic curves and side-channel attacks, PKC 2002). The order of the curve is
 //! an odd prime, so y is never 0, and d + 1 is a scalar too unless d is -1, whose product is (x, -y).
 
-use hotspare_device::bytes::InlineBytes;
+use hotspare_device::bytes::SecretBytes;
 use hotspare_device::{Curve, EcKey, InvalidRequest};
 use openssl_sys as ossl;
 
@@ -38,7 +38,7 @@ impl Recovery {
         let group = library.group(key.curve).ok_or_else(unknown_curve)?;
         let next = Number::new(&key.scalar)?.next()?;
         let next = if next.is_below(&group.order()?) {
-            let mut bytes = InlineBytes::<COORDINATE_MAX_BYTES>::new();
+            let mut bytes = SecretBytes::<COORDINATE_MAX_BYTES>::new();
             next.write(resize(&mut bytes, key.scalar.len())?)?;
             Some(Agreement::new(library, key.curve, &bytes)?)
         } else {
@@ -71,7 +71,7 @@ impl Recovery {
         let y1 = match &self.next {
             None => field.subtract(&Number::new(&[])?, &y)?,
             Some(next) => {
-                let mut x2 = InlineBytes::<COORDINATE_MAX_BYTES>::new();
+                let mut x2 = SecretBytes::<COORDINATE_MAX_BYTES>::new();
                 next.derive(library, &peer, resize(&mut x2, x_place.len())?)?;
                 field.recover(&[a, b], (&x, &y), &x1, &Number::new(&x2)?)?
             }
@@ -80,7 +80,7 @@ impl Recovery {
     }
 }
 
-fn resize<const N: usize>(bytes: &mut InlineBytes<N>, length: usize) -> Result<&mut [u8], Failure> {
+fn resize<const N: usize>(bytes: &mut SecretBytes<N>, length: usize) -> Result<&mut [u8], Failure> {
     bytes.resize(length).map_err(|_| Failure::OpenSsl("a coordinate that is too long"))
 }
 

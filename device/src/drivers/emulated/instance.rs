@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use zeroize::Zeroizing;
+use zeroize::Zeroize;
 
 use super::connection::Connection;
 use super::memory::Memory;
@@ -46,6 +46,8 @@ struct Inner {
     /// The epoch that submissions carry: the device's, as last adopted. A response of another one is nobody's.
     epoch: u64,
     strays: u64,
+    /// Where results are copied to before anybody looks at them; wiped after each.
+    copy: Box<[u8; OUTPUT_MAX_BYTES]>,
 }
 
 impl EmulatedInstance {
@@ -68,6 +70,7 @@ impl EmulatedInstance {
                 slots,
                 epoch: welcome.epoch,
                 strays: 0,
+                copy: Box::new([0; OUTPUT_MAX_BYTES]),
             }),
         })
     }
@@ -120,16 +123,12 @@ impl EmulatedInstance {
             inner.strays += 1;
             return false;
         };
-        let mut copy = Zeroizing::new([0; OUTPUT_MAX_BYTES]);
-        let mut output: &[u8] = &[];
+        let mut output: &mut [u8] = &mut [];
         let status = match answer.status {
             STATUS_DONE if answer.output_length == pending.output_length => {
-                let wanted = &mut copy[..pending.output_length as usize];
-                match self.memory.shared.read(self.memory.shape.slot(answer.slot) + SLOT_OUTPUT, wanted) {
-                    Ok(()) => {
-                        output = wanted;
-                        Status::Done
-                    }
+                output = &mut inner.copy[..pending.output_length as usize];
+                match self.memory.shared.read(self.memory.shape.slot(answer.slot) + SLOT_OUTPUT, output) {
+                    Ok(()) => Status::Done,
                     Err(_) => Status::Broken(answer.status),
                 }
             }
@@ -138,7 +137,9 @@ impl EmulatedInstance {
         };
         self.wipe(answer.slot, &pending);
         inner.slots.answered(answer.slot);
-        sink.response(Response { tag: pending.tag, status, output });
+        let given: &[u8] = if status == Status::Done { output } else { &[] };
+        sink.response(Response { tag: pending.tag, status, output: given });
+        output.zeroize();
         true
     }
 
