@@ -50,7 +50,7 @@ const FINDING_A_HANG: Duration = Duration::from_millis(2500);
 
 impl Options {
     pub(crate) fn pace(&self) -> Pace {
-        let (phase, calibration) = if self.quick { (2500, 1500) } else { (8000, 3000) };
+        let (phase, calibration) = if self.quick { (2500, 1000) } else { (8000, 2000) };
         let (phase, calibration) = (Duration::from_millis(phase), Duration::from_millis(calibration));
         Pace { phase, calibration, reset_delay: 2 * phase + FINDING_A_HANG }
     }

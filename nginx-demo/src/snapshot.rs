@@ -123,7 +123,7 @@ impl Snapshot {
             return longest as f64 / 1000.0;
         }
         let ended = grown(self.sum.latencies(), earlier.sum.latencies());
-        ended.iter().rposition(|count| *count > 0).map_or(0.0, |bucket| upper_edge(bucket))
+        ended.iter().rposition(|count| *count > 0).map_or(0.0, upper_edge)
     }
 
     /// The time that half of the requests since `earlier` took at most, in milliseconds, rounded up.

@@ -1,5 +1,6 @@
 //! How long the scheduler keeps ready threads waiting: one thread for each processor sleeps for a millisecond, again and
-//! again, and notes how much longer it took. A stall that is no longer than that is the machine's, not ours.
+//! again, now and then works a little as those do who wait for an answer and then use it, and notes how much longer it took.
+//! A stall that is no longer than that is the machine's, not ours.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,6 +12,12 @@ use rustix::thread::CpuSet;
 use crate::error::{DemoError, system};
 
 const NAP: Duration = Duration::from_millis(1);
+
+/// After so many naps comes work: a twentieth of a processor is what watching may cost.
+const NAPS_PER_WORK: usize = 10;
+
+/// About what an RSA signature takes.
+const WORK: Duration = Duration::from_micros(500);
 
 /// The threads, of the same priority as the server and its devices. They end when this is dropped.
 pub(crate) struct Watchdogs {
@@ -78,11 +85,26 @@ fn watch(seen: &Seen, processor: usize) {
     own.set(processor);
     // Where it may not choose, it watches whatever processor it is given.
     let _ = rustix::thread::sched_setaffinity(None, &own);
-    while !seen.over.load(Ordering::Relaxed) {
-        let began = Instant::now();
+    for nap in 1_usize.. {
+        if seen.over.load(Ordering::Relaxed) {
+            return;
+        }
+        let (began, used) = (Instant::now(), processor_time());
         std::thread::sleep(NAP);
-        seen.note(began.elapsed().saturating_sub(NAP));
+        if nap % NAPS_PER_WORK == 0 {
+            while processor_time().saturating_sub(used) < WORK {
+                std::hint::spin_loop();
+            }
+        }
+        let used = processor_time().saturating_sub(used);
+        seen.note(began.elapsed().saturating_sub(NAP + used));
     }
+}
+
+/// What this thread has used of processors.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //! processors. Measured at a low rate, by the processor time that a handshake costs all of our processes together.
 
 use std::fs;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,59 +13,82 @@ use crate::error::{DemoError, strange, system};
 const MEASURING_RATE: u32 = 60;
 
 /// The share of the idle processors that the load may take, in percent.
-const SHARE: u64 = 45;
+const SHARE: u32 = 45;
 
 /// What makes sense as a rate: below, a phase has too few handshakes; above, nothing more is shown.
-const RATES: std::ops::RangeInclusive<u64> = 30..=400;
+const RATES: std::ops::RangeInclusive<u32> = 30..=400;
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Calibration {
     /// Handshakes a second in all phases.
     pub(crate) rate: u32,
-    /// Processor time of one handshake, for client, server and devices together, in microseconds.
-    handshake_us: u64,
-    /// Processors that this run had to itself or found idle, in hundredths.
-    processors_percent: u64,
+    /// Processor time of one handshake, for client, server and device together.
+    handshake_us: f64,
+    /// Processors that this run had, or found idle.
+    processors_free: f64,
+    /// Processors that this run uses without any handshake: watchdogs, heartbeats, the recorder.
+    processors_used_idle: f64,
 }
 
 /// Waits until both devices work, measures, and sets the rate; `wanted` wins.
 pub(super) fn calibrate(stage: &mut Stage<'_>, wanted: Option<u32>) -> Result<Calibration, DemoError> {
     stage.recorder.begin("warming up");
+    let all = stage.world.emulator.devices;
     stage.load.set_rate(MEASURING_RATE);
-    stage.wait_for_active(stage.world.emulator.devices.len(), SHOWING, &mut Vec::new())?;
-    stage.wait_for_work_of(&stage.world.emulator.devices.clone())?;
-    let (before, first) = (Ticks::now()?, stage.snapshot()?);
-    stage.interrupt.pass(stage.pace.calibration)?;
-    let (spent, last) = (Ticks::now()?.since(before), stage.snapshot()?);
-    let handshakes = last.since(&first).handshakes.max(1);
-    // All times in ticks, so that the tick's length cancels out; `machine` is the time of one processor.
-    let free = spent.ours + spent.idle;
-    let rate = free * MEASURING_RATE_SHARES / (spent.ours.max(1) * 100);
-    let rate = u32::try_from(rate.clamp(*RATES.start(), *RATES.end())).unwrap_or(MEASURING_RATE);
-    let rate = wanted.unwrap_or(rate);
+    stage.wait_for_active(|active| active == all.len(), SHOWING, &mut Vec::new())?;
+    stage.wait_for_work_of(&all)?;
+    stage.load.quiet(stage.interrupt)?;
+    let idle = measure(stage)?;
+    stage.load.set_rate(MEASURING_RATE);
+    let busy = measure(stage)?;
+    let handshake =
+        busy.ours.saturating_sub(idle.ours) / u32::try_from(busy.handshakes.max(1)).unwrap_or(u32::MAX);
+    let may_use = (busy.ours + busy.unused) * SHARE / 100;
+    let left = may_use.saturating_sub(idle.ours).as_micros() / handshake.as_micros().max(1);
+    let left = left * 1_000_000 / stage.pace.calibration.as_micros().max(1);
+    let rate =
+        wanted.unwrap_or_else(|| u32::try_from(left).unwrap_or(u32::MAX).clamp(*RATES.start(), *RATES.end()));
     stage.load.set_rate(rate);
-    let calibration = Calibration {
-        rate,
-        handshake_us: spent.ours * MICROS_PER_TICK / handshakes,
-        processors_percent: free * 100 * MICROS_PER_TICK
-            / u64::try_from(stage.pace.calibration.as_micros()).unwrap_or(1).max(1),
-    };
     stage.progress.say(&format!(
-        "a handshake takes {} us of processor time in all; from here on {rate} a second",
-        calibration.handshake_us
+        "a handshake takes {handshake:.1?} of processor time, for client, server and device; from here on {rate} a second"
     ));
-    Ok(calibration)
+    let seconds = stage.pace.calibration.as_secs_f64();
+    Ok(Calibration {
+        rate,
+        handshake_us: handshake.as_secs_f64() * 1e6,
+        processors_free: (busy.ours + busy.unused).as_secs_f64() / seconds,
+        processors_used_idle: idle.ours.as_secs_f64() / seconds,
+    })
 }
 
-/// Handshakes a second that use [`SHARE`] percent, times 100: the measuring rate used `ours` of `free`.
-const MEASURING_RATE_SHARES: u64 = MEASURING_RATE as u64 * SHARE;
+/// Processor time in a while of load.
+struct Spent {
+    /// By our processes.
+    ours: Duration,
+    /// By nobody.
+    unused: Duration,
+    handshakes: u64,
+}
+
+fn measure(stage: &Stage<'_>) -> Result<Spent, DemoError> {
+    let (ticks, first) = (Ticks::now()?, stage.snapshot()?);
+    stage.interrupt.pass(stage.pace.calibration)?;
+    let (after, last) = (Ticks::now()?, stage.snapshot()?);
+    let time = |after: u64, before: u64| {
+        TICK.saturating_mul(u32::try_from(after.saturating_sub(before)).unwrap_or(u32::MAX))
+    };
+    Ok(Spent {
+        ours: time(after.ours, ticks.ours),
+        unused: time(after.idle, ticks.idle),
+        handshakes: last.since(&first).handshakes,
+    })
+}
 
 /// `USER_HZ`, the unit of processor times in `/proc`, is 100 on all architectures that Linux has kept.
-const MICROS_PER_TICK: u64 = 10_000;
+const TICK: Duration = Duration::from_millis(10);
 
 /// Processor time so far.
-#[derive(Clone, Copy)]
 struct Ticks {
     /// Of our processes: those in our network namespace.
     ours: u64,
@@ -84,10 +108,6 @@ impl Ticks {
         let stat = fs::read_to_string("/proc/stat").map_err(system("/proc/stat"))?;
         let idle = idle_time(&stat).ok_or("no idle time").map_err(strange("/proc/stat"))?;
         Ok(Self { ours, idle })
-    }
-
-    fn since(self, earlier: Self) -> Self {
-        Self { ours: self.ours.saturating_sub(earlier.ours), idle: self.idle.saturating_sub(earlier.idle) }
     }
 }
 

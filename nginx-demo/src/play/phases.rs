@@ -24,7 +24,7 @@ pub(super) fn play(stage: &mut Stage<'_>) -> Result<(), DemoError> {
     let [one, other] = stage.world.emulator.devices;
     let both = [one, other];
     stage.phase("both up", |stage, seen| {
-        stage.wait_for_active(2, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 2, SHOWING, seen)?;
         stage.wait_for_work_of(&both)?;
         played(devices(&both), Allowance::None)
     })?;
@@ -32,13 +32,17 @@ pub(super) fn play(stage: &mut Stage<'_>) -> Result<(), DemoError> {
     stage.phase("other hangs", |stage, seen| {
         stage.tell(&format!("hang {}", short(other)), true);
         stage.world.emulator.inject(other, "hang")?;
-        stage.wait_for_active(0, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 0, SHOWING, seen)?;
         stage.wait_for_software()?;
         played(Expected::Software, Allowance::Silent)
     })?;
     stage.phase("both back", |stage, seen| {
-        stage.wait_for_active(2, stage.pace.reset_delay + BACK, seen)?;
-        stage.tell("both reset by hotspare-hbd", false);
+        let bound = stage.pace.reset_delay + BACK;
+        stage.wait_for_active(|active| active >= 1, bound, seen)?;
+        stage.tell("one reset by hotspare-hbd", false);
+        stage.wait_for_active(|active| active == 2, bound, seen)?;
+        stage.tell("the other too", false);
+        stage.wait_for_resets_by_daemon()?;
         stage.wait_for_work_of(&both)?;
         played(devices(&both), Allowance::None)
     })?;
@@ -46,9 +50,9 @@ pub(super) fn play(stage: &mut Stage<'_>) -> Result<(), DemoError> {
         stage.load.burst(BURST);
         stage.tell(&format!("kill -9 {}", short(one)), true);
         stage.world.emulator.kill(one)?;
-        stage.wait_for_active(1, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 1, SHOWING, seen)?;
         stage.wait_for_work_of(&[other])?;
-        stage.wait_for_active(2, BACK, seen)?;
+        stage.wait_for_active(|active| active == 2, BACK, seen)?;
         stage.tell("back", false);
         stage.wait_for_work_of(&both)?;
         played(devices(&both), Allowance::Told)
@@ -62,12 +66,12 @@ pub(super) fn play(stage: &mut Stage<'_>) -> Result<(), DemoError> {
             let now = stage.snapshot()?;
             Ok(now.processes.iter().skip(before).any(|process| process.sum.value(Counter::Hardware) > 0))
         })?;
-        stage.wait_for_active(2, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 2, SHOWING, seen)?;
         stage.wait_for_work_of(&both)?;
         played(devices(&both), Allowance::None)
     })?;
     stage.phase("at the end", |stage, seen| {
-        stage.wait_for_active(2, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 2, SHOWING, seen)?;
         stage.wait_for_work_of(&both)?;
         played(devices(&both), Allowance::None)
     })
@@ -85,7 +89,7 @@ fn one_fatal(
         rounds += 1;
         let before = stage.snapshot()?.value(Counter::ReplayedHardware);
         fatal(stage, one)?;
-        stage.wait_for_active(1, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 1, SHOWING, seen)?;
         if caught(stage, |now| now.value(Counter::ReplayedHardware) > before)? || rounds == MOST_ROUNDS {
             break;
         }
@@ -101,10 +105,10 @@ fn both_fatal(stage: &mut Stage<'_>, seen: &mut Vec<usize>, both: [Bdf; 2]) -> R
     loop {
         rounds += 1;
         fatal(stage, both[0])?;
-        stage.wait_for_active(1, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 1, SHOWING, seen)?;
         let before = stage.snapshot()?.dummies_to_software();
         fatal(stage, both[1])?;
-        stage.wait_for_active(0, SHOWING, seen)?;
+        stage.wait_for_active(|active| active == 0, SHOWING, seen)?;
         stage.wait_for_software()?;
         let caught = caught(stage, |now| now.dummies_to_software() > before)?;
         reset(stage, &both, seen)?;
@@ -135,11 +139,11 @@ fn caught(
 
 /// Resets devices by hand, and waits until they work again.
 fn reset(stage: &mut Stage<'_>, broken: &[Bdf], seen: &mut Vec<usize>) -> Result<(), DemoError> {
+    stage.tell("reset by hand", false);
     for device in broken {
-        stage.tell(&format!("reset {}", short(*device)), false);
         stage.world.emulator.reset(*device)?;
     }
-    stage.wait_for_active(2, BACK, seen)?;
+    stage.wait_for_active(|active| active == 2, BACK, seen)?;
     stage.wait_for_work_of(broken)
 }
 

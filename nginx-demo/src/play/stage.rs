@@ -137,16 +137,23 @@ impl Stage<'_> {
         self.progress.say(&format!("{:6.1} s  {label}", self.recorder.now()));
     }
 
-    /// Waits until `hotspare status` says that so many devices are active.
+    /// Waits until `hotspare status` says that as many devices are active as are wanted.
     pub(super) fn wait_for_active(
         &mut self,
-        count: usize,
+        wanted: impl Fn(usize) -> bool,
         bound: Duration,
         seen: &mut Vec<usize>,
     ) -> Result<(), DemoError> {
-        self.interrupt.wait_for(&format!("`active {count}` of hotspare status"), bound, || {
+        self.interrupt.wait_for("the wanted count of active devices in `hotspare status`", bound, || {
             self.world.check()?;
-            self.note_active(seen).map(|active| active == count)
+            self.note_active(seen).map(&wanted)
+        })
+    }
+
+    /// Waits until the daemon says that it has reset each device.
+    pub(super) fn wait_for_resets_by_daemon(&mut self) -> Result<(), DemoError> {
+        self.interrupt.wait_for("a reset of each device by hotspare-hbd", SHOWING, || {
+            Ok(self.world.devices_reset_by_daemon(self.places)? == self.world.emulator.devices.len())
         })
     }
 

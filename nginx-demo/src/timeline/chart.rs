@@ -17,8 +17,6 @@ pub(super) struct Series {
 pub(super) enum Style {
     /// Areas on top of each other. All series have points at the same times.
     Stacked,
-    /// Lines over each other.
-    Lines,
     /// Lines that stay until they jump, as counts do.
     Steps,
 }
@@ -75,7 +73,7 @@ impl Chart {
             Style::Stacked => {
                 self.stacked().last().into_iter().flatten().map(|(_, value)| *value).fold(1.0, f64::max)
             }
-            Style::Lines | Style::Steps => {
+            Style::Steps => {
                 let points = self.series.iter().flat_map(|series| &series.points);
                 points.map(|(_, value)| *value).fold(1.0, f64::max)
             }
@@ -108,11 +106,6 @@ impl Chart {
                     };
                     let corners: Vec<_> = edge.iter().chain(ground.iter().rev()).map(place).collect();
                     svg.area(&corners, series.colour);
-                }
-            }
-            Style::Lines => {
-                for series in &self.series {
-                    svg.path(&series.points.iter().map(place).collect::<Vec<_>>(), series.colour, 2.0);
                 }
             }
             Style::Steps => {

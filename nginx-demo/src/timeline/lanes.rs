@@ -26,7 +26,7 @@ mod tests {
 
     #[test]
     fn neighbours_are_put_above_each_other_and_nothing_leaves_the_picture() {
-        let placed = place(&[(10.0, 50.0), (20.0, 50.0), (100.0, 50.0), (110.0, 50.0)], (0.0, 120.0), 3);
-        assert_eq!(placed, [(0, 13.0), (1, 23.0), (0, 70.0), (2, 70.0)]);
+        let placed = place(&[(10.0, 50.0), (20.0, 50.0), (100.0, 30.0), (110.0, 30.0)], (0.0, 120.0), 3);
+        assert_eq!(placed, [(0, 13.0), (1, 23.0), (0, 90.0), (1, 90.0)]);
     }
 }

@@ -172,7 +172,7 @@ fn requests(rates: &[Rates], devices: &[String]) -> Chart {
         title: "Requests completed a second",
         place: REQUESTS,
         series,
-        style: chart::Style::Lines,
+        style: chart::Style::Stacked,
         top: None,
     }
 }

@@ -1,12 +1,13 @@
 //! The heartbeat daemon.
 
+use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use hotspare_device::files::{MonitorPaths, MonitorState};
 
 use super::{Places, START_TIME, write};
-use crate::error::DemoError;
+use crate::error::{DemoError, strange};
 use crate::interrupt::Interrupt;
 use crate::process::Program;
 
@@ -33,4 +34,10 @@ pub(super) fn start(
         Ok(MonitorState::read(&paths).is_ok_and(|state| !state.devices.is_empty()))
     })?;
     Ok(daemon)
+}
+
+/// How many devices it has reset and brought back, by its own account.
+pub(super) fn devices_reset(run_dir: &Path) -> Result<usize, DemoError> {
+    let state = MonitorState::read(&MonitorPaths::new(run_dir)).map_err(strange("the daemon's state"))?;
+    Ok(state.devices.iter().filter(|device| device.resets > 0).count())
 }

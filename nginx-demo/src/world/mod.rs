@@ -105,6 +105,11 @@ impl World {
         Ok(Self { nginx, daemon, emulator, udevd, certificates })
     }
 
+    /// How many devices the daemon has reset and brought back.
+    pub(crate) fn devices_reset_by_daemon(&self, places: &Places) -> Result<usize, DemoError> {
+        daemon::devices_reset(&places.daemon_run())
+    }
+
     /// An error if something has ended that should run.
     pub(crate) fn check(&mut self) -> Result<(), DemoError> {
         self.nginx.check()?;
