@@ -52,6 +52,7 @@ impl Engine {
         let mut idle_since = None;
         loop {
             self.shared.page.begin(self.number);
+            // A device that is stopped stays in the middle of its loop: its heart stands still.
             self.shared.wait_until_running();
             if self.shared.is_outdated(self.version) {
                 (self.rings, self.version) = self.shared.rings();
@@ -64,8 +65,6 @@ impl Engine {
                 (self.rings, self.version) = self.shared.sleep(IDLE_LOOP);
                 idle_since = None;
             }
-            // A device that was stopped in the meantime stays in the middle of its loop: its heart stands still.
-            self.shared.wait_until_running();
             self.shared.page.end(self.number);
         }
     }

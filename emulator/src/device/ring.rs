@@ -17,6 +17,7 @@ use hotspare_device::State;
 use hotspare_device::drivers::emulated::wire::descriptor::{RequestDescriptor, ResponseDescriptor};
 use hotspare_device::drivers::emulated::wire::layout::{SLOT_OUTPUT, Shape, StateWord, device, user};
 use hotspare_device::shared_memory::{OutOfBounds, SharedMemory};
+use rustix::event::{PollFd, PollFlags, Timespec};
 
 use super::handshake::Offer;
 use super::users::Standing;
@@ -278,9 +279,13 @@ impl Ring {
     }
 
     fn ring_user(&self) {
-        // The descriptor is not blocking (set at the handshake). That the counter is full, which a user can bring
-        // about, means that the user finds it readable all the same.
-        let _ = rustix::io::write(&self.response_doorbell, &1_u64.to_ne_bytes());
+        // A bell whose counter is full is readable already. It must be left alone: the user may have taken back the flag
+        // by which a write to it does not block, and no engine is to wait for a user.
+        let mut bell = [PollFd::new(&self.response_doorbell, PollFlags::OUT)];
+        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
+        if rustix::event::poll(&mut bell, Some(&at_once)) == Ok(1) {
+            let _ = rustix::io::write(&self.response_doorbell, &1_u64.to_ne_bytes());
+        }
     }
 
     // The words of the layout were checked to be inside when the ring was made.

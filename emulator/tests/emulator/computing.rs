@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use hotspare_device::drivers::emulated::wire::descriptor::{STATUS_DONE, STATUS_REJECTED};
+use hotspare_device::drivers::emulated::wire::layout::device;
 use hotspare_device::request::{Curve, Operation};
 
-use super::machine::{Machine, PATIENCE};
+use super::machine::{Machine, PATIENCE, eventually};
 use super::user::{PRODUCT, SCALAR, U, User, X25519};
 
 /// Runs `openssl` in a directory.
@@ -144,4 +146,25 @@ fn a_full_ring_is_answered_exactly_once_each_round_after_round() {
     for user in &mut users {
         assert_eq!(user.take(), None);
     }
+}
+
+/// Without the doorbell, an engine would look by itself only every 60 ms.
+#[test]
+fn a_sleeping_engine_is_woken_by_the_doorbell() {
+    let machine = Machine::start(&["--devices", "1", "--engines", "1"]);
+    let mut user = User::attach(&machine.socket(0));
+    let mut times: Vec<_> = (0..31)
+        .map(|_| {
+            let sleeps = || {
+                let flag = user.memory.word(device::SLEEPING).unwrap();
+                (flag.load(std::sync::atomic::Ordering::Acquire) != 0).then_some(())
+            };
+            eventually("the engine sleeps", sleeps);
+            let began = Instant::now();
+            user.check();
+            began.elapsed()
+        })
+        .collect();
+    times.sort_unstable();
+    assert!(times[15] < Duration::from_millis(15), "{times:?}");
 }

@@ -155,6 +155,22 @@ fn the_devices_own_words_are_not_believed_when_a_user_changes_them() {
     }
 }
 
+#[test]
+fn a_bell_that_would_block_is_not_rung() {
+    let machine = Machine::start(&["--devices", "1", "--engines", "1"]);
+    let mut hostile = User::attach(&machine.socket(0));
+    let bell = &hostile.response_doorbell;
+    rustix::io::write(bell, &(u64::MAX - 1).to_ne_bytes()).unwrap();
+    let flags = rustix::fs::fcntl_getfl(bell).unwrap();
+    rustix::fs::fcntl_setfl(bell, flags - rustix::fs::OFlags::NONBLOCK).unwrap();
+    hostile.memory.word(user::SLEEPING).unwrap().store(1, Ordering::SeqCst);
+    hostile.submit_raw(good(&hostile));
+    User::attach(&machine.socket(0)).check();
+    machine.inject(0, "fatal");
+    machine.reset(0);
+    User::attach(&machine.socket(0)).check();
+}
+
 /// Writes random words all over the memory while requests run, then lets go.
 #[test]
 fn random_memory_harms_nobody() {
