@@ -1,8 +1,10 @@
 //! What `openssl-sys` does not declare. All of it is public and stands unchanged from OpenSSL 3.0 on.
 
-use std::ffi::{c_char, c_int, c_uint, c_ulong};
+use std::ffi::{c_char, c_int, c_long, c_uint, c_ulong, c_void};
 
-use openssl_sys::{BIGNUM, BN_CTX, EC_GROUP, EC_POINT, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX};
+use openssl_sys::{
+    BIGNUM, BIO, BN_CTX, EC_GROUP, EC_POINT, EVP_PKEY, EVP_PKEY_CTX, OPENSSL_STACK, OSSL_LIB_CTX,
+};
 
 /// `OSSL_PARAM_UNSIGNED_INTEGER` (core.h).
 pub(crate) const OSSL_PARAM_UNSIGNED_INTEGER: c_uint = 2;
@@ -17,7 +19,45 @@ pub(crate) const EC_R_POINT_IS_NOT_ON_CURVE: c_int = 107;
 /// `ERR_LIB_EC` (err.h).
 pub(crate) const ERR_LIB_EC: c_int = 16;
 
+/// `CONF_R_NO_SUCH_FILE` (conferr.h).
+pub(crate) const CONF_R_NO_SUCH_FILE: c_int = 114;
+
+/// `CONF`, a parsed configuration file.
+pub(crate) enum Conf {}
+
+/// `CONF_VALUE`, one entry of a section (conftypes.h).
+#[repr(C)]
+pub(crate) struct ConfValue {
+    pub(crate) section: *mut c_char,
+    pub(crate) name: *mut c_char,
+    pub(crate) value: *mut c_char,
+}
+
 unsafe extern "C" {
+    pub(crate) fn CONF_get1_default_config_file() -> *mut c_char;
+    pub(crate) fn NCONF_new_ex(libctx: *mut OSSL_LIB_CTX, method: *mut c_void) -> *mut Conf;
+    pub(crate) fn NCONF_free(configuration: *mut Conf);
+    pub(crate) fn NCONF_load(configuration: *mut Conf, file: *const c_char, error_line: *mut c_long)
+    -> c_int;
+    pub(crate) fn NCONF_load_bio(
+        configuration: *mut Conf,
+        source: *mut BIO,
+        error_line: *mut c_long,
+    ) -> c_int;
+    pub(crate) fn NCONF_get_string(
+        configuration: *const Conf,
+        section: *const c_char,
+        name: *const c_char,
+    ) -> *mut c_char;
+    pub(crate) fn NCONF_get_section(configuration: *const Conf, section: *const c_char)
+    -> *mut OPENSSL_STACK;
+    pub(crate) fn CONF_modules_load(
+        configuration: *const Conf,
+        application: *const c_char,
+        flags: c_ulong,
+    ) -> c_int;
+    pub(crate) fn CRYPTO_free(memory: *mut c_void, file: *const c_char, line: c_int);
+
     pub(crate) fn ERR_set_mark() -> c_int;
     pub(crate) fn ERR_pop_to_mark() -> c_int;
     pub(crate) fn ERR_peek_last_error_all(

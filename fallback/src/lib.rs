@@ -23,6 +23,7 @@ mod pool;
 mod prepared;
 mod recovery;
 mod rsa;
+mod section;
 
 use hotspare_device::{Curve, InvalidRequest, Output, Request};
 use once_cell::race::OnceRef;

@@ -11,6 +11,7 @@ use crate::FallbackError;
 use crate::ec::Group;
 use crate::error_queue::ErrorMark;
 use crate::pkey::Makers;
+use crate::section::{self, Unloaded};
 
 /// The context, its provider, and what is made once from it: one for each provider's name in a process, never freed.
 ///
@@ -18,7 +19,7 @@ use crate::pkey::Makers;
 /// at that moment by another thread (seen with 3.0). Who uses Hotspare can't keep its threads from ending while keys or
 /// provider are freed, so what threads have used stays.
 ///
-/// It reads no configuration file, and everything is fetched with the query `provider=NAME`, so that whatever an
+/// It reads no configuration file as a whole (see [`section`]), and everything is fetched with the query `provider=NAME`, so that whatever an
 /// administrator prefers elsewhere (Hotspare itself above all), what is found here is that provider's.
 pub(crate) struct Library {
     // Dropped before the context that they belong to.
@@ -39,6 +40,9 @@ struct LoadedContext {
 unsafe impl Send for LoadedContext {}
 // SAFETY: as above.
 unsafe impl Sync for LoadedContext {}
+
+/// OpenSSL's provider that is part of libcrypto, and needs no parameters.
+const IN_LIBCRYPTO: &CStr = c"default";
 
 /// The libraries of this process: a list that only grows. Nobody waits for anybody: if two threads come at once, both
 /// open a library and one is kept.
@@ -74,10 +78,23 @@ impl Library {
         let name = CString::new(provider).map_err(no_name)?;
         let properties = CString::new(format!("provider={provider}")).map_err(no_name)?;
 
-        let context = LoadedContext::load(&name).ok_or_else(|| failed(mark.reason()))?;
+        let context = LoadedContext::load(&name).map_err(|unloaded| {
+            failed(match unloaded {
+                Unloaded::OpenSsl => mark.reason(),
+                Unloaded::Line(name) => {
+                    format!("OpenSSL's configuration: the value of {name} has control characters")
+                }
+            })
+        })?;
         let p256 =
             Group::new(context.context, &properties, Curve::P256).map_err(|error| error.explain(&mark))?;
-        Ok(Self { p256, makers: Makers::default(), properties, in_libcrypto: provider == "default", context })
+        Ok(Self {
+            p256,
+            makers: Makers::default(),
+            properties,
+            in_libcrypto: *name == *IN_LIBCRYPTO,
+            context,
+        })
     }
 
     /// The context, for calls.
@@ -116,15 +133,19 @@ impl Node {
 }
 
 impl LoadedContext {
-    fn load(name: &CStr) -> Option<Self> {
+    fn load(name: &CStr) -> Result<Self, Unloaded> {
         // SAFETY: no arguments. A context made so reads no configuration file.
-        let context = NonNull::new(unsafe { ossl::OSSL_LIB_CTX_new() })?;
+        let context = NonNull::new(unsafe { ossl::OSSL_LIB_CTX_new() }).ok_or(Unloaded::OpenSsl)?;
         let mut loaded = Self { context, provider: None };
+        if name != IN_LIBCRYPTO {
+            // SAFETY: the context is valid and known to nobody else yet.
+            unsafe { section::load(context, name) }?;
+        }
         // SAFETY: the context is valid and `name` a C string. Loading a provider by name also keeps OpenSSL from
         // activating its default one beside it.
         loaded.provider = NonNull::new(unsafe { ossl::OSSL_PROVIDER_load(context.as_ptr(), name.as_ptr()) });
-        loaded.provider?;
-        Some(loaded)
+        loaded.provider.ok_or(Unloaded::OpenSsl)?;
+        Ok(loaded)
     }
 }
 
