@@ -43,6 +43,7 @@ pub(crate) struct Began {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Mark {
     pub(crate) at: f64,
+    /// What; empty if it was only done again.
     pub(crate) label: String,
     /// Whether it did harm.
     pub(crate) is_fault: bool,

@@ -88,12 +88,12 @@ fn one_fatal(
     loop {
         rounds += 1;
         let before = stage.snapshot()?.value(Counter::ReplayedHardware);
-        fatal(stage, one)?;
+        fatal(stage, one, rounds)?;
         stage.wait_for_active(|active| active == 1, SHOWING, seen)?;
         if caught(stage, |now| now.value(Counter::ReplayedHardware) > before)? || rounds == MOST_ROUNDS {
             break;
         }
-        reset(stage, &[one], seen)?;
+        reset(stage, &[one], rounds, seen)?;
     }
     stage.wait_for_work_of(&[other])?;
     Ok(Played { expected: devices(&[other]), allowance: Allowance::Told, rounds })
@@ -104,23 +104,23 @@ fn both_fatal(stage: &mut Stage<'_>, seen: &mut Vec<usize>, both: [Bdf; 2]) -> R
     let mut rounds = 0;
     loop {
         rounds += 1;
-        fatal(stage, both[0])?;
+        fatal(stage, both[0], rounds)?;
         stage.wait_for_active(|active| active == 1, SHOWING, seen)?;
         let before = stage.snapshot()?.dummies_to_software();
-        fatal(stage, both[1])?;
+        fatal(stage, both[1], rounds)?;
         stage.wait_for_active(|active| active == 0, SHOWING, seen)?;
         stage.wait_for_software()?;
         let caught = caught(stage, |now| now.dummies_to_software() > before)?;
-        reset(stage, &both, seen)?;
+        reset(stage, &both, rounds, seen)?;
         if caught || rounds == MOST_ROUNDS {
             return Ok(Played { expected: devices(&both), allowance: Allowance::Told, rounds });
         }
     }
 }
 
-fn fatal(stage: &Stage<'_>, device: Bdf) -> Result<(), DemoError> {
+fn fatal(stage: &Stage<'_>, device: Bdf, round: usize) -> Result<(), DemoError> {
     stage.load.burst(BURST);
-    stage.tell(&format!("fatal {}", short(device)), true);
+    stage.tell_of_round(&format!("fatal {}", short(device)), true, round);
     stage.world.emulator.inject(device, "fatal")
 }
 
@@ -138,8 +138,13 @@ fn caught(
 }
 
 /// Resets devices by hand, and waits until they work again.
-fn reset(stage: &mut Stage<'_>, broken: &[Bdf], seen: &mut Vec<usize>) -> Result<(), DemoError> {
-    stage.tell("reset by hand", false);
+fn reset(
+    stage: &mut Stage<'_>,
+    broken: &[Bdf],
+    round: usize,
+    seen: &mut Vec<usize>,
+) -> Result<(), DemoError> {
+    stage.tell_of_round("reset by hand", false, round);
     for device in broken {
         stage.world.emulator.reset(*device)?;
     }

@@ -137,6 +137,15 @@ impl Stage<'_> {
         self.progress.say(&format!("{:6.1} s  {label}", self.recorder.now()));
     }
 
+    /// As above; what is only done again gets no label in the picture, which would have no room for it.
+    pub(super) fn tell_of_round(&self, label: &str, is_fault: bool, round: usize) {
+        if round == 1 {
+            return self.tell(label, is_fault);
+        }
+        self.recorder.mark("", is_fault);
+        self.progress.say(&format!("{:6.1} s  {label} again", self.recorder.now()));
+    }
+
     /// Waits until `hotspare status` says that as many devices are active as are wanted.
     pub(super) fn wait_for_active(
         &mut self,

@@ -28,10 +28,12 @@ const ACTIVE: (f64, f64) = (696.0, 48.0);
 /// Colours that also those can tell apart who see few (Okabe and Ito, "Color Universal Design").
 const BLUE: &str = "#0072b2";
 const SKY: &str = "#56b4e9";
+const TEAL: &str = "#009e73";
 const ORANGE: &str = "#e69f00";
 const RED: &str = "#d55e00";
 const INK: &str = "#1f2933";
 const FAINT: &str = "#6b7780";
+const GREEN: &str = "#2e7d32";
 const FAULT: &str = "#b3261e";
 
 /// Draws it.
@@ -75,7 +77,7 @@ fn phases(svg: &mut Svg, record: &Record, last: f64, x: &dyn Fn(f64) -> f64) {
         let (from, to) = (x(phase.at), x(end));
         let fill = if number % 2 == 0 { "#eef2f5" } else { "#f8fafb" };
         svg.rectangle(from, PHASES, to - from, bottom - PHASES, fill);
-        let size = if svg::text_width(phase.title, 12.0) + 6.0 < to - from { 12.0 } else { 9.5 };
+        let size = if svg::text_width(phase.title, 12.0) + 6.0 < to - from { 12.0 } else { 9.0 };
         if svg::text_width(phase.title, size) < to - from {
             let at = (from.midpoint(to), PHASES + PHASES_HEIGHT * 0.7);
             svg.text(Text::new(at.0, at.1, phase.title).size(size).anchor(Anchor::Middle).bold());
@@ -87,14 +89,20 @@ fn phases(svg: &mut Svg, record: &Record, last: f64, x: &dyn Fn(f64) -> f64) {
 fn marks(svg: &mut Svg, record: &Record, x: &dyn Fn(f64) -> f64) {
     const SIZE: f64 = 11.0;
     const LANE: f64 = 15.0;
+    const LANES: usize = 4;
+    let (labelled, again): (Vec<_>, Vec<_>) = record.marks.iter().partition(|mark| !mark.label.is_empty());
     let labels: Vec<_> =
-        record.marks.iter().map(|mark| (x(mark.at), svg::text_width(&mark.label, SIZE))).collect();
-    let places = lanes::place(&labels, (LEFT, RIGHT), 4);
-    for (mark, (lane, start)) in record.marks.iter().zip(places) {
-        let colour = if mark.is_fault { FAULT } else { "#2e7d32" };
+        labelled.iter().map(|mark| (x(mark.at), svg::text_width(&mark.label, SIZE))).collect();
+    let places = lanes::place(&labels, (LEFT, RIGHT), LANES);
+    let colour = |is_fault| if is_fault { FAULT } else { GREEN };
+    let bottom = ACTIVE.0 + ACTIVE.1;
+    for mark in again {
+        svg.line((x(mark.at), HANDSHAKES.0), (x(mark.at), bottom), colour(mark.is_fault), 0.8, Some("2 4"));
+    }
+    for (mark, (lane, start)) in labelled.iter().zip(places) {
         let (at, baseline) = (x(mark.at), MARKS + LANE * (lane as f64 + 0.8));
-        svg.line((at, baseline + 4.0), (at, ACTIVE.0 + ACTIVE.1), colour, 1.2, Some("4 3"));
-        svg.text(Text::new(start, baseline, &mark.label).size(SIZE).colour(colour).bold());
+        svg.line((at, baseline + 4.0), (at, bottom), colour(mark.is_fault), 1.2, Some("4 3"));
+        svg.text(Text::new(start, baseline, &mark.label).size(SIZE).colour(colour(mark.is_fault)).bold());
     }
 }
 
@@ -133,7 +141,7 @@ fn rates(samples: &[Sample]) -> Vec<Rates> {
 fn handshakes(rates: &[Rates]) -> Chart {
     let paths = [
         ("by a device", BLUE),
-        ("redone by the other device", SKY),
+        ("redone by the other device", TEAL),
         ("in software", ORANGE),
         ("redone in software", RED),
     ];
