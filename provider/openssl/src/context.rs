@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hotspare_device::{Output, Request};
 use hotspare_offload::{Error, Offload};
-use once_cell::race::OnceBox;
+use once_cell::race::OnceRef;
 
 use crate::core::Core;
 use crate::core::errors::Reason;
@@ -16,8 +16,8 @@ use crate::software::Software;
 /// OpenSSL lets some of them live longer.
 pub(crate) struct Context {
     offload: Offload,
-    // Made at the first use, without a lock that a fork could leave held: two threads may both make one, one is kept.
-    software: OnceBox<Software>,
+    // Found at the first use.
+    software: OnceRef<'static, Software>,
     fallback_provider: String,
     core: Core,
 }
@@ -34,7 +34,7 @@ impl Context {
     /// A context with these settings. Touches nothing: no thread, socket, mapping or library context is made.
     pub(crate) fn new(core: Core, settings: Settings) -> Self {
         let fallback_provider = settings.offload.fallback_provider.clone();
-        Self { offload: Offload::new(settings.offload), software: OnceBox::new(), fallback_provider, core }
+        Self { offload: Offload::new(settings.offload), software: OnceRef::new(), fallback_provider, core }
     }
 
     /// Another handle for the context that OpenSSL holds.
@@ -75,7 +75,7 @@ impl Context {
 
     /// The provider that computes whatever is not offloaded. With an error on the queue if there is none.
     pub(crate) fn software(&self) -> Option<&Software> {
-        match self.software.get_or_try_init(|| Software::new(&self.fallback_provider).map(Box::new)) {
+        match self.software.get_or_try_init(|| Software::of(&self.fallback_provider)) {
             Ok(software) => Some(software),
             Err(error) => {
                 self.core.raise(Reason::SoftwareProvider, &error.to_string());
@@ -89,7 +89,7 @@ impl Context {
         self.offload.execute(request).map_err(|error| match error {
             Error::Invalid(_) => Refused::Invalid,
             Error::HardwareRequired => {
-                self.core.raise(Reason::HardwareRequired, "see `hotspare status` and `hotspare doctor`");
+                self.core.raise(Reason::HardwareRequired, "see `hotspare status`");
                 Refused::Raised
             }
             other => {

@@ -9,6 +9,7 @@
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
 
+use once_cell::race::OnceBox;
 use openssl_sys::{OSSL_LIB_CTX, OSSL_PROVIDER};
 
 use crate::digest::{Digest, Digests};
@@ -47,8 +48,21 @@ pub(crate) enum SoftwareError {
 }
 
 impl Software {
-    /// Loads `provider` (`default`, `fips`) into a new library context.
-    pub(crate) fn new(provider: &str) -> Result<Self, SoftwareError> {
+    /// The software path through `provider` (`default`, `fips`), opened at the first call, without a lock that a fork could
+    /// leave held: two threads may both open one, one is kept.
+    ///
+    /// It is never closed. OpenSSL frees a thread's random generators when that thread ends, and crashes if their library
+    /// context is freed by another thread at that moment (seen with 3.0); who unloads a provider can't know of all
+    /// threads that have used it.
+    pub(crate) fn of(provider: &str) -> Result<&'static Self, SoftwareError> {
+        static FIPS: OnceBox<Software> = OnceBox::new();
+        static DEFAULT: OnceBox<Software> = OnceBox::new();
+        let place = if provider == "fips" { &FIPS } else { &DEFAULT };
+        place.get_or_try_init(|| Self::open(provider).map(Box::new))
+    }
+
+    /// Loads `provider` into a new library context.
+    fn open(provider: &str) -> Result<Self, SoftwareError> {
         let library = Library::new()?;
         let loaded = Provider::load(&library, provider)?;
         let table = |operation, what, name| {
