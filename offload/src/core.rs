@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use hotspare_device::stats::{Counter, DeviceCounter, DevicePlace, Path, Published};
-use hotspare_device::{Class, Device, Output, Request, Response, Sink, Status, Tag};
+use hotspare_device::{Class, Device, Instance, Output, Request, Response, Sink, Status, SubmitError, Tag};
 use hotspare_fallback::{Fallback, FallbackError};
 
 use crate::config::Config;
@@ -89,7 +89,7 @@ impl Core {
         }
     }
 
-    /// The devices, zombies included.
+    /// The devices, in use or not.
     pub(crate) fn targets(&self) -> impl Iterator<Item = &Target> {
         self.targets[..self.target_count.load(Ordering::Acquire)].iter().filter_map(OnceLock::get)
     }
@@ -174,12 +174,13 @@ impl Core {
     }
 
     /// Accepts a request: from here on it ends exactly once. Gives it back if the ledger is full.
-    // The error is the request itself: no allocation for what hardly ever happens.
-    #[allow(clippy::result_large_err)]
-    pub(crate) fn accept(&self, request: Request, waiter: Waiter) -> Result<EntryId, Request> {
+    pub(crate) fn accept(&self, request: Request, waiter: Waiter) -> Result<EntryId, (Request, Waiter)> {
         let now = Instant::now();
         let deadline = now + self.usual.allowance(request.kind(), self.config.deadline);
-        let id = self.ledger.enter(request, now, deadline)?;
+        let id = match self.ledger.enter(request, now, deadline) {
+            Ok(id) => id,
+            Err(request) => return Err((request, waiter)),
+        };
         if let (Waiter::Driver(_), Some(entry)) = (&waiter, self.ledger.entry(id.index)) {
             entry.progress().waiter = waiter;
         }
@@ -226,19 +227,26 @@ impl Core {
     /// The device has it and is late: its answer, should it come, is nobody's; the request goes to software.
     fn miss_deadline(&self, id: EntryId, mut progress: MutexGuard<'_, Progress>, target: usize) {
         let tag = id.tag(progress.attempt);
+        // A device that was given it late, after another had kept it, is not to blame.
+        let allowance = progress.deadline.saturating_duration_since(progress.submitted);
+        let had_its_time = progress.deadline.saturating_duration_since(progress.given) >= allowance / 2;
         progress.stage = Stage::Software;
         drop(progress);
         if let Some(target) = self.target(target) {
             self.count_device(target, DeviceCounter::Late);
             self.take_back(target, tag);
-            self.fault(target, Class::Late);
+            if had_its_time {
+                self.fault(target, Class::Late);
+            } else {
+                self.stats.count(Counter::DeadlinesMissed);
+            }
         }
     }
 
     /// Nobody waits any more for what this device has under this tag.
     fn take_back(&self, target: &Target, tag: Tag) {
         target.unloaded();
-        if let Some(instance) = target.instance.get() {
+        if let Some(instance) = target.instance() {
             instance.abandon(tag);
         }
     }
@@ -248,7 +256,10 @@ impl Core {
         loop {
             let Some(mut progress) = self.unless_deserted(id, entry) else { return };
             // The first choice needs no look at the clock.
-            let in_time = progress.attempt == 0 || Instant::now() < progress.deadline;
+            if progress.attempt > 0 {
+                progress.given = Instant::now();
+            }
+            let in_time = progress.given < progress.deadline;
             let Some(target) = self.choose(progress.tried).filter(|_| in_time) else {
                 progress.stage = Stage::Software;
                 return;
@@ -263,10 +274,16 @@ impl Core {
             drop(progress);
             let refusal = {
                 let request = entry.request();
-                let (Some(request), Some(instance)) = (request.as_ref(), target.instance.get()) else {
+                // The entry may have been left meanwhile, and even entered again: what lies there then is not ours. While we
+                // hold this lock it can't change.
+                if entry.progress_of(id).is_none() {
                     return;
+                }
+                let submitted = match (request.as_ref(), target.instance()) {
+                    (Some(request), Some(instance)) => instance.submit(request, tag),
+                    _ => Err(SubmitError::Gone),
                 };
-                match instance.submit(request, tag) {
+                match submitted {
                     Ok(()) => {
                         self.count_device(target, DeviceCounter::Submitted);
                         return;
@@ -436,20 +453,35 @@ impl Core {
         self.ledger.leave(id);
     }
 
+    /// Whether the request is still to be ended.
+    pub(crate) fn is_open(&self, id: EntryId) -> bool {
+        let progress = self.ledger.entry(id.index).and_then(|entry| entry.progress_of(id));
+        progress.is_some_and(|progress| progress.stage != Stage::Done)
+    }
+
     /// Polls a device once, unless somebody else has its turn, who then polls for us too.
     pub(crate) fn poll_if_free(&self, target: &Target) {
-        if let Some(turn) = target.try_turn() {
-            self.poll(target);
+        if let (Some(turn), Some(instance)) = (target.try_turn(), target.instance()) {
+            self.poll(target, &*instance);
             drop(turn);
-            target.pass_on();
+            self.pass_on(target);
         }
     }
 
     /// Polls a device once. The caller has its turn.
-    pub(crate) fn poll(&self, target: &Target) -> usize {
-        match target.instance.get() {
-            Some(instance) => instance.poll(&mut DeviceSink { core: self, target }),
-            None => 0,
+    pub(crate) fn poll(&self, target: &Target, instance: &dyn Instance) {
+        instance.poll(&mut DeviceSink { core: self, target });
+    }
+
+    /// To be called by everyone who has waited for a device, after giving up its turn: if the turn is free and somebody wants
+    /// it, he is woken. He passes it on in his turn, so no wake-up is lost, whoever leaves first.
+    pub(crate) fn pass_on(&self, target: &Target) {
+        // SeqCst: who wants the turn says so before he tries to get it (`Target::follow`, `drive::sleep`). Either he gets it, or
+        // we see him.
+        std::sync::atomic::fence(Ordering::SeqCst);
+        if !target.wake_follower() && target.load() > 0 {
+            // Tickets are left there, and a driver that sleeps without the turn.
+            self.drive.wake_sleeper();
         }
     }
 }

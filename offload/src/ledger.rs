@@ -12,9 +12,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::Instant;
 
-use crossbeam_queue::ArrayQueue;
 use hotspare_device::{Kind, Output, Request, Tag};
 
+use crate::ticket::Notice;
 use crate::{Error, verify};
 
 /// Entries in a block.
@@ -25,9 +25,15 @@ const BLOCKS: usize = 1024;
 /// All entries of this process.
 pub(crate) struct Ledger {
     blocks: Box<[OnceLock<Box<[Entry]>>]>,
-    free: ArrayQueue<u32>,
-    /// How many blocks there are; held while one is made.
-    made: Mutex<usize>,
+    free: Mutex<Free>,
+}
+
+/// The entries that are nobody's. The one left last is used first: it is still in the processor's cache.
+#[derive(Default)]
+struct Free {
+    indices: Vec<u32>,
+    /// How many blocks there are.
+    made: usize,
 }
 
 /// One request's place.
@@ -51,6 +57,8 @@ pub(crate) struct Progress {
     /// How many devices took it.
     pub(crate) taken: u8,
     pub(crate) submitted: Instant,
+    /// When the device that has it got it.
+    pub(crate) given: Instant,
     pub(crate) deadline: Instant,
     pub(crate) output: Output,
     pub(crate) error: Option<Error>,
@@ -86,7 +94,7 @@ pub(crate) enum Waiter {
     /// A thread that parks.
     Thread(Thread),
     /// Whoever drives the tickets of this process; after completion, the notice.
-    Driver(Option<Box<dyn FnOnce() + Send>>),
+    Driver(Option<Notice>),
 }
 
 /// A use of an entry.
@@ -120,23 +128,17 @@ impl EntryId {
 
 impl Ledger {
     pub(crate) fn new() -> Self {
-        Self {
-            blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect(),
-            free: ArrayQueue::new(BLOCK * BLOCKS),
-            made: Mutex::new(0),
-        }
+        Self { blocks: (0..BLOCKS).map(|_| OnceLock::new()).collect(), free: Mutex::default() }
     }
 
     /// Enters a request. Gives it back if the ledger is full.
-    // The error is as large as the request: that is the point, and it is rare.
-    #[allow(clippy::result_large_err)]
     pub(crate) fn enter(
         &self,
         request: Request,
         now: Instant,
         deadline: Instant,
     ) -> Result<EntryId, Request> {
-        let Some(index) = self.free.pop().or_else(|| self.make_block()) else { return Err(request) };
+        let Some(index) = self.take_free() else { return Err(request) };
         let Some(entry) = self.entry(index) else { return Err(request) };
         let (kind, verified) = (request.kind(), verify::is_needed(request.operation()));
         *entry.request() = Some(request);
@@ -148,6 +150,7 @@ impl Ledger {
         progress.tried = 0;
         progress.taken = 0;
         progress.submitted = now;
+        progress.given = now;
         progress.deadline = deadline;
         progress.error = None;
         progress.waiter = Waiter::Nobody;
@@ -158,20 +161,21 @@ impl Ledger {
     /// Frees an entry whose request has ended; the caller has the result out already.
     pub(crate) fn leave(&self, id: EntryId) {
         let Some(entry) = self.entry(id.index) else { return };
-        {
+        let waiter = {
             let mut progress = entry.progress();
             if progress.generation != id.generation {
                 return;
             }
             progress.generation = progress.generation.wrapping_add(1);
             progress.stage = Stage::Free;
-            progress.waiter = Waiter::Nobody;
             progress.output.wipe();
-        }
+            std::mem::replace(&mut progress.waiter, Waiter::Nobody)
+        };
         // Dropping the request wipes its operands.
-        *entry.request() = None;
-        // There is room for every entry that was ever made.
-        let _ = self.free.push(id.index);
+        drop(entry.request().take());
+        self.free().indices.push(id.index);
+        // With no lock held: a notice that was never given may own anything, other tickets included.
+        drop(waiter);
     }
 
     /// The entry with this index, whoever uses it.
@@ -180,19 +184,22 @@ impl Ledger {
         self.blocks.get(index / BLOCK)?.get()?.get(index % BLOCK)
     }
 
-    fn make_block(&self) -> Option<u32> {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
-        // Somebody else may have made one while we waited for the lock.
-        if let Some(index) = self.free.pop() {
+    fn free(&self) -> MutexGuard<'_, Free> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_free(&self) -> Option<u32> {
+        let mut free = self.free();
+        if let Some(index) = free.indices.pop() {
             return Some(index);
         }
-        let block = self.blocks.get(*made)?;
+        let block = self.blocks.get(free.made)?;
         block.get_or_init(|| (0..BLOCK).map(|_| Entry::new()).collect());
-        let first = u32::try_from(*made * BLOCK).ok()?;
-        *made += 1;
-        for index in (first..).take(BLOCK).skip(1) {
-            let _ = self.free.push(index);
-        }
+        let [first, end] = [free.made * BLOCK, (free.made + 1) * BLOCK].map(u32::try_from);
+        let (first, end) = (first.ok()?, end.ok()?);
+        free.made += 1;
+        // From the last to the first, which is given out next.
+        free.indices.extend((first + 1..end).rev());
         Some(first)
     }
 }
@@ -211,6 +218,7 @@ impl Entry {
                 tried: 0,
                 taken: 0,
                 submitted: now,
+                given: now,
                 deadline: now,
                 output: Output::new(),
                 error: None,

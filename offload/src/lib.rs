@@ -3,6 +3,7 @@
 
 pub mod config;
 mod core;
+mod deadlines;
 mod drive;
 mod health;
 mod known_answers;
@@ -88,35 +89,40 @@ impl Offload {
         }
         match core.accept(request, Waiter::Nobody) {
             Ok(id) => wait::result(core, id),
-            Err(request) => self.compute_counted(core, &request),
+            Err((request, _)) => self.compute_counted(core, &request),
         }
     }
 
     /// Accepts `request` and returns at once. It moves on when somebody calls [`Offload::drive`].
     pub fn submit(&self, request: Request, completion: Completion) -> Ticket {
-        let Some(process) = self.enter() else { return Ticket::ended(self.compute(&request)) };
-        let core = process.core.clone();
         let notice = match completion {
             Completion::Ticket => None,
             Completion::Notice(notice) => Some(notice),
         };
+        let Some(process) = self.enter() else {
+            return Ticket::ended(self.compute(&request), notice);
+        };
+        let core = process.core.clone();
         match core.accept(request, Waiter::Driver(notice)) {
             Ok(id) => {
                 match core.advance(id, Instant::now(), SoftwareStep::Leave) {
-                    Step::Waiting(_, deadline) => core.drive.until(id, deadline),
+                    Step::Waiting(_, deadline) => core.drive.until(&core, id, deadline),
                     _ => core.drive.ready(id),
                 }
                 Ticket::open(core, id)
             }
             // So many in flight at once that the best that can be done for them is to compute.
-            Err(request) => Ticket::ended(self.compute_counted(&core, &request)),
+            Err((request, waiter)) => {
+                let notice = if let Waiter::Driver(notice) = waiter { notice } else { None };
+                Ticket::ended(self.compute_counted(&core, &request), notice)
+            }
         }
     }
 
     /// Moves tickets of this process on: takes what devices have answered, replays, verifies, computes in software what has
     /// to be. If there is nothing to do, sleeps until there is, no longer than `longest`. Returns how many requests have ended.
     pub fn drive(&self, longest: Duration) -> usize {
-        self.process.current().map_or(0, |process| drive::turn(&process.core, longest))
+        self.process.current().map_or(0, |process| drive::turn(&process.core, longest, &|| false))
     }
 
     /// Counts an operation that a face computed by itself, in software, since no device is meant for it (a cheap

@@ -52,7 +52,7 @@ impl Probe {
 
 /// Gives the device all known-answer requests and waits for the answers, no longer than [`PROBE_TIME`]. True if all are right.
 pub(crate) fn passes(core: &Core, target: &Target, answers: &[KnownAnswer]) -> bool {
-    let Some(instance) = target.instance.get() else { return false };
+    let Some(instance) = target.instance() else { return false };
     let probe = || target.probe.lock().unwrap_or_else(PoisonError::into_inner);
     let deadline = Instant::now() + PROBE_TIME;
     // What the device still owes from before (dummies, a new epoch) is taken first.

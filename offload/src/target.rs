@@ -1,7 +1,7 @@
 //! One device as this process uses it.
 
 use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::Thread;
 
 use hotspare_device::stats::DevicePlace;
@@ -19,20 +19,19 @@ pub(crate) enum Standing {
     Active,
     /// It takes none until it has answered known-answer requests.
     Left,
-    /// Its handle can't be used again; another target stands for the device.
-    Zombie,
 }
 
 /// See the module.
 pub(crate) struct Target {
     pub(crate) index: usize,
     pub(crate) device: Arc<dyn Device>,
-    /// Set once the device could be opened; the same handle serves through restarts and removals.
-    pub(crate) instance: OnceLock<Arc<dyn Instance>>,
     /// Where the device's counters are.
     pub(crate) place: Option<DevicePlace>,
     /// The known-answer requests that it has at this moment.
     pub(crate) probe: Mutex<Probe>,
+    /// None until the device could be opened. The same handle serves through restarts and removals, unless its memory can't
+    /// be used again.
+    instance: RwLock<Option<Arc<dyn Instance>>>,
     standing: AtomicU8,
     /// Requests that it has of this process.
     load: AtomicU32,
@@ -49,7 +48,6 @@ pub(crate) struct Target {
 
 const ACTIVE: u8 = 0;
 const LEFT: u8 = 1;
-const ZOMBIE: u8 = 2;
 
 impl Target {
     /// A device that is not used yet.
@@ -57,9 +55,9 @@ impl Target {
         Self {
             index,
             device,
-            instance: OnceLock::new(),
             place,
             probe: Mutex::new(Probe::default()),
+            instance: RwLock::new(None),
             standing: AtomicU8::new(LEFT),
             load: AtomicU32::new(0),
             left: AtomicU64::new(0),
@@ -77,12 +75,24 @@ impl Target {
     pub(crate) fn standing(&self) -> Standing {
         match self.standing.load(Ordering::Acquire) {
             ACTIVE => Standing::Active,
-            ZOMBIE => Standing::Zombie,
             _ => Standing::Left,
         }
     }
 
-    /// Takes the device into use. False if it is in use, or a zombie.
+    /// Our rings on it.
+    pub(crate) fn instance(&self) -> Option<Arc<dyn Instance>> {
+        self.instance.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other rings from now on, or none. The former are given back when the last who polls them has left them; they have
+    /// nothing in flight.
+    pub(crate) fn set_instance(&self, instance: Option<Arc<dyn Instance>>) {
+        let former =
+            std::mem::replace(&mut *self.instance.write().unwrap_or_else(PoisonError::into_inner), instance);
+        drop(former);
+    }
+
+    /// Takes the device into use. False if it is in use.
     pub(crate) fn join(&self) -> bool {
         self.standing.compare_exchange(LEFT, ACTIVE, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
@@ -95,11 +105,6 @@ impl Target {
             self.left.fetch_add(1, Ordering::Release);
         }
         left
-    }
-
-    /// Another target stands for this device from now on.
-    pub(crate) fn bury(&self) {
-        self.standing.store(ZOMBIE, Ordering::Release);
     }
 
     /// Why it is not used.
@@ -140,7 +145,9 @@ impl Target {
     /// Adds this thread to those that are told when the turn is free.
     pub(crate) fn follow(&self) {
         self.followers.lock().unwrap_or_else(PoisonError::into_inner).push(std::thread::current());
-        self.follower_count.fetch_add(1, Ordering::SeqCst);
+        self.follower_count.fetch_add(1, Ordering::Relaxed);
+        // SeqCst: either we, who try to get the turn next, find it free, or who frees it finds us counted (`Core::pass_on`).
+        std::sync::atomic::fence(Ordering::SeqCst);
     }
 
     /// Takes this thread out again.
@@ -149,20 +156,20 @@ impl Target {
         let mut followers = self.followers.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(place) = followers.iter().position(|thread| thread.id() == own) {
             followers.swap_remove(place);
-            self.follower_count.fetch_sub(1, Ordering::SeqCst);
+            self.follower_count.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
-    /// To be called by everyone who has waited here, after giving up the turn: if the turn is free and somebody wants it, he is
-    /// woken. He passes it on in his turn, so no wake-up is lost, whoever leaves first.
-    pub(crate) fn pass_on(&self) {
-        if self.follower_count.load(Ordering::SeqCst) == 0 {
-            return;
+    /// Wakes one of those that wait for the turn, if it is free. False if nobody waits.
+    pub(crate) fn wake_follower(&self) -> bool {
+        if self.follower_count.load(Ordering::Relaxed) == 0 {
+            return false;
         }
         if self.try_turn().is_some() {
             if let Some(thread) = self.followers.lock().unwrap_or_else(PoisonError::into_inner).first() {
                 thread.unpark();
             }
         }
+        true
     }
 }

@@ -16,10 +16,13 @@ pub enum Completion {
     /// Not at all: look at the ticket.
     #[default]
     Ticket,
-    /// Called once, with no lock held, by whoever drives; it may submit and drop tickets. The result is taken from the
-    /// ticket.
-    Notice(Box<dyn FnOnce() + Send>),
+    /// Called once, with no lock held, by whoever drives, or by [`crate::Offload::submit`] itself if the request ends there
+    /// (after a close, or with too many in flight); it may submit and drop tickets. The result is taken from the ticket.
+    Notice(Notice),
 }
+
+/// What is called when a request has ended.
+pub(crate) type Notice = Box<dyn FnOnce() + Send>;
 
 /// A request that was accepted. Dropping it abandons the request: its result, should there be one, is dropped, and memory
 /// that a device has is kept until the device gives it back.
@@ -39,7 +42,11 @@ impl Ticket {
         Self { state: State::Open { core, id } }
     }
 
-    pub(crate) fn ended(result: Result<Output, Error>) -> Self {
+    /// For a request that has ended already.
+    pub(crate) fn ended(result: Result<Output, Error>, notice: Option<Notice>) -> Self {
+        if let Some(notice) = notice {
+            notice();
+        }
         Self { state: State::Ended(Box::new(result)) }
     }
 
@@ -83,7 +90,7 @@ impl Ticket {
                 return result;
             }
             if let State::Open { core, .. } = &self.state {
-                drive::turn(core, TURN);
+                drive::turn(core, TURN, &|| self.is_done());
             }
         }
     }

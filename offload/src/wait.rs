@@ -43,7 +43,7 @@ fn wait_for_entry(core: &Core, id: EntryId, target: &Target, deadline: Instant, 
     if let Some(turn) = target.try_turn() {
         lead(core, target, deadline, is_open);
         drop(turn);
-        target.pass_on();
+        core.pass_on(target);
         return;
     }
     if let Some(mut progress) = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(id)) {
@@ -67,15 +67,15 @@ pub(crate) fn wait_for(core: &Core, target: &Target, deadline: Instant, is_open:
         std::thread::park_timeout(left);
     }
     target.unfollow();
-    target.pass_on();
+    core.pass_on(target);
 }
 
 /// Polls for all until our own request is answered or its deadline has passed. The caller has the turn.
 fn lead(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> bool) {
-    let Some(instance) = target.instance.get() else { return };
+    let Some(instance) = target.instance() else { return };
     let spin_until = Instant::now() + core.config.spin;
     loop {
-        core.poll(target);
+        core.poll(target, &*instance);
         if !is_open() {
             return;
         }
@@ -90,7 +90,7 @@ fn lead(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> b
         if instance.prepare_wait() {
             // System calls of a wait, none of which a device that is slower than our spinning saves us: one to sleep, one to
             // clear the doorbell.
-            sleep(&**instance, deadline.saturating_duration_since(now));
+            sleep(&*instance, deadline.saturating_duration_since(now));
             instance.end_wait();
         }
     }

@@ -146,7 +146,6 @@ impl Watch<'_> {
             }
             self.note_departure(index, target, now);
             match target.standing() {
-                Standing::Zombie => self.cares[index].due = None,
                 Standing::Active => self.look_at_active(target),
                 Standing::Left => {}
             }
@@ -167,9 +166,7 @@ impl Watch<'_> {
                 Ok(devices) => {
                     for device in devices {
                         found_any = true;
-                        let known = |target: &Target| {
-                            target.address() == device.address() && target.standing() != Standing::Zombie
-                        };
+                        let known = |target: &Target| target.address() == device.address();
                         if !self.core.targets().any(known) && !self.core.add_target(device) {
                             tracing::error!("too many devices for one process: some are not used");
                         }
@@ -201,7 +198,7 @@ impl Watch<'_> {
 
     /// Reads the state of a device in use: its rings may say what no event has said.
     fn look_at_active(&self, target: &Target) {
-        let Some(instance) = target.instance.get() else { return };
+        let Some(instance) = target.instance() else { return };
         if instance.state().0 != State::Up || instance.notice_removal() {
             self.core.fault(target, Class::DeviceDown);
         }
@@ -225,15 +222,10 @@ impl Watch<'_> {
                 });
                 self.core.join(target);
             }
-            Err(Outcome::Again(class)) => {
+            Err(class) => {
                 care.pause = back_off(care.pause, consequence(class).look_again);
                 care.due = Some(Instant::now() + care.pause);
                 target.set_fault(class);
-            }
-            Err(Outcome::Replace) => {
-                target.bury();
-                care.due = None;
-                self.rescan = Some(Instant::now());
             }
         }
     }
@@ -246,12 +238,8 @@ impl Watch<'_> {
                 .unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 })
         });
         let Some(bell) = &self.core.watcher_bell else { return };
-        let removals: Vec<Arc<OwnedFd>> = self
-            .core
-            .targets()
-            .filter(|target| target.standing() != Standing::Zombie)
-            .filter_map(|target| target.instance.get()?.removal_descriptor())
-            .collect();
+        let removals: Vec<Arc<OwnedFd>> =
+            self.core.targets().filter_map(|target| target.instance()?.removal_descriptor()).collect();
         let mut descriptors = vec![PollFd::from_borrowed_fd(bell.as_fd(), PollFlags::IN)];
         descriptors.extend(removals.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)));
         if let Some(monitor) = &self.monitor {
@@ -265,7 +253,7 @@ impl Watch<'_> {
         let _ = rustix::io::read(bell, &mut [0_u8; 8]);
         if removed {
             for target in self.core.targets().filter(|target| target.standing() == Standing::Left) {
-                if let Some(instance) = target.instance.get() {
+                if let Some(instance) = target.instance() {
                     instance.notice_removal();
                 }
             }
@@ -297,7 +285,6 @@ impl Watch<'_> {
                         care.due = Some(now);
                     }
                 }
-                Standing::Zombie => {}
             }
         }
     }
@@ -305,7 +292,7 @@ impl Watch<'_> {
     /// Somebody says something of a device that is in use. Its rings may not know it yet (a hang is found by a monitor), so it is
     /// asked known-answer requests while it goes on working.
     fn suspicion(&self, target: &Target) {
-        let well = target.instance.get().is_some_and(|instance| instance.state().0 == State::Up);
+        let well = target.instance().is_some_and(|instance| instance.state().0 == State::Up);
         if !well {
             self.core.fault(target, Class::DeviceDown);
         } else if !probe::passes(self.core, target, &self.answers) {
@@ -314,29 +301,23 @@ impl Watch<'_> {
     }
 }
 
-/// Why a device was not taken back.
-enum Outcome {
-    /// Look again later.
-    Again(Class),
-    /// The handle is of no more use.
-    Replace,
-}
-
-/// Opens or rejoins the device if need be, and asks it known-answer requests. Gives its epoch.
-fn attempt(core: &Core, target: &Target, answers: &[KnownAnswer]) -> Result<u64, Outcome> {
+/// Opens or rejoins the device if need be, and asks it known-answer requests. Gives its epoch, or why it is not taken back yet.
+fn attempt(core: &Core, target: &Target, answers: &[KnownAnswer]) -> Result<u64, Class> {
     let again = |error: OpenError| {
         let class = error.class();
         if target.fault() != Some(class) {
             tracing::warn!(device = %target.address(), %error, "device can't be used");
         }
-        Outcome::Again(class)
+        class
     };
-    let instance = match target.instance.get() {
+    let open = || {
+        let opened = target.device.open_instance(&core.config.instance).map_err(again)?;
+        target.set_instance(Some(opened.clone()));
+        Ok(opened)
+    };
+    let mut instance = match target.instance() {
         Some(instance) => instance,
-        None => {
-            let opened = target.device.open_instance(&core.config.instance).map_err(again)?;
-            target.instance.get_or_init(|| opened)
-        }
+        None => open()?,
     };
     // Dummies are taken, a new epoch is adopted.
     core.poll_if_free(target);
@@ -345,18 +326,19 @@ fn attempt(core: &Core, target: &Target, answers: &[KnownAnswer]) -> Result<u64,
             Ok(()) => {}
             Err(error @ OpenError::Protocol { .. }) if instance.occupancy().quarantined > 0 => {
                 tracing::warn!(device = %target.address(), %error, "its memory can't be used again");
-                return Err(Outcome::Replace);
+                target.set_instance(None);
+                instance = open()?;
             }
             Err(error) => return Err(again(error)),
         }
     }
     let (state, epoch) = instance.state();
     if state != State::Up {
-        return Err(Outcome::Again(Class::DeviceDown));
+        return Err(Class::DeviceDown);
     }
     if !probe::passes(core, target, answers) {
         tracing::debug!(device = %target.address(), "known-answer requests failed");
-        return Err(Outcome::Again(Class::Late));
+        return Err(Class::Late);
     }
     Ok(epoch)
 }

@@ -4,3 +4,4 @@ mod asynchronous;
 mod failover;
 mod processes;
 mod rig;
+mod wakeups;

@@ -250,6 +250,15 @@ impl TestDevice {
         }
     }
 
+    /// Answers the request that it has held back longest.
+    pub(super) fn answer_first_held(&self) {
+        for user in self.users() {
+            let mut user = user.lock().unwrap();
+            let request = user.held.remove(0);
+            answer(&self.shared, &mut user.device, &request, Mode::Good);
+        }
+    }
+
     /// Answers, rightly and late, what it has held back.
     pub(super) fn answer_held(&self) {
         for user in self.users() {
