@@ -15,6 +15,9 @@ pub enum Class {
     WrongAnswer,
     /// A submit was refused though the device says it is well (a full ring).
     SubmitRefused,
+    /// So much of the memory that the device was given waits for its late writes that it hardly takes work. Not used until it is
+    /// reset, or has answered.
+    Quarantined,
     /// The device cannot be reached at all: socket refused, process gone. Looked for again, with back-off.
     Unreachable,
     /// What answers is not such a device, or speaks another version. Not tried again until the configuration changes

@@ -173,6 +173,9 @@ pub enum SubmitError {
     /// The ring, or its memory, is full at this moment: try elsewhere.
     #[error("the ring is full")]
     Full,
+    /// Full, and [`Occupancy::is_clogged`]: trying again is in vain until the device was reset or has answered what it owes.
+    #[error("most of the ring's memory is in quarantine")]
+    Quarantined,
     /// The device is in error.
     #[error("the device is in error")]
     Error,
@@ -193,6 +196,7 @@ impl SubmitError {
     pub fn class(self) -> Option<Class> {
         match self {
             Self::Full => Some(Class::SubmitRefused),
+            Self::Quarantined => Some(Class::Quarantined),
             Self::Error | Self::Restarting | Self::Gone => Some(Class::DeviceDown),
             Self::Unsupported => None,
         }
@@ -286,6 +290,18 @@ pub struct Occupancy {
     pub quarantined: u32,
     /// Pieces of memory in all.
     pub slots: u32,
+    /// How many requests may be in flight at once.
+    pub depth: u32,
+    /// How many could be, at this moment, beside those that nobody waits for any more and what is in quarantine.
+    pub usable: u32,
     /// Responses that belonged to nobody: late, doubled, of an older epoch, or nonsense. Dropped.
     pub stray_responses: u64,
+}
+
+impl Occupancy {
+    /// Whether quarantine has taken more than half of the places.
+    #[must_use]
+    pub fn is_clogged(&self) -> bool {
+        self.usable < self.depth / 2
+    }
 }

@@ -26,6 +26,8 @@ pub(crate) const fn consequence(class: Class) -> Consequence {
         Class::Late => (true, 10, 1_000, Some(Counter::DeadlinesMissed)),
         Class::WrongAnswer => (true, 100, 5_000, Some(Counter::WrongAnswers)),
         Class::SubmitRefused => (false, 0, 0, Some(Counter::RingFull)),
+        // Trying its ring with each request would be in vain until it is reset, or has answered what it owes.
+        Class::Quarantined => (true, 50, 2_000, Some(Counter::RingFull)),
         Class::Unreachable => (true, 50, 2_000, None),
         // Only an operator can mend it, but he should not have to restart us afterwards.
         Class::Misconfigured => (true, 1_000, 30_000, None),

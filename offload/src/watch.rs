@@ -336,6 +336,9 @@ fn attempt(core: &Core, target: &Target, answers: &[KnownAnswer]) -> Result<u64,
     if state != State::Up {
         return Err(Class::DeviceDown);
     }
+    if instance.occupancy().is_clogged() {
+        return Err(Class::Quarantined);
+    }
     if !probe::passes(core, target, answers) {
         tracing::debug!(device = %target.address(), "known-answer requests failed");
         return Err(Class::Late);

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use hotspare_device::stats::Counter::{
-    ActiveDevices, CallerErrors, DeadlinesMissed, Dummies, Hardware, Refused, ReplayedHardware,
-    ReplayedSoftware, Software, StrayResponses, Submitted, Verified, WrongAnswers,
+    Abandoned, ActiveDevices, CallerErrors, DeadlinesMissed, Dummies, Hardware, Refused, ReplayedHardware,
+    ReplayedSoftware, RingFull, Software, StrayResponses, Submitted, Verified, WrongAnswers,
 };
 use hotspare_device::{Curve, EcKey, InvalidRequest, Key, KeyMaterial, Request};
 
@@ -226,4 +226,41 @@ fn many_threads_share_an_instance_while_devices_die() {
     assert_eq!(sum.value(Submitted), threads as u64 * each as u64 + 1);
     assert_eq!(sum.value(Hardware) + sum.value(ReplayedHardware) + sum.value(Software), sum.value(Submitted));
     assert!(sum.value(Hardware) > 0);
+}
+
+#[test]
+fn a_device_whose_memory_quarantine_has_filled_is_out_until_it_is_reset() {
+    let rig = Rig::new(1);
+    let mut config = rig.config();
+    config.set("ring_depth", "16").unwrap();
+    let offload = crate::Offload::new(config);
+    offload.execute(request(4)).unwrap();
+    rig.devices[0].set(Mode::Silent);
+    let mut lost = 0;
+    // Nobody waits for these any more, and the device does not give their memory back.
+    while lost < 16 {
+        drop(offload.submit(request(4), Completion::Ticket));
+        lost += 1;
+        rig.devices[0].until_held(lost);
+    }
+    for _ in 0..100 {
+        assert!(is_right(4, &offload.execute(request(4)).unwrap()));
+    }
+    assert_eq!(rig.sum().value(ActiveDevices), 0);
+    assert!(
+        rig.sum().value(RingFull) < 3,
+        "it is left, not tried by each request: {}",
+        rig.sum().value(RingFull)
+    );
+    rig.devices[0].set(Mode::Good);
+    // Well, and with room for known-answer requests, but most of its memory is still not ours.
+    for _ in 0..6 {
+        rig.devices[0].answer_first_held();
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(rig.sum().value(ActiveDevices), 0);
+    rig.devices[0].restart();
+    rig.until(ActiveDevices, 1);
+    offload.execute(request(4)).unwrap();
+    rig.assert_counters(&[(Submitted, 118), (Hardware, 2), (Software, 100), (Abandoned, 16)]);
 }

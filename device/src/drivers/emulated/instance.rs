@@ -15,7 +15,7 @@ use super::slots::{Pending, Slots};
 use super::wire::descriptor::{
     RequestDescriptor, ResponseDescriptor, STATUS_DONE, STATUS_REJECTED, operation_code,
 };
-use super::wire::layout::{SLOT_BYTES, SLOT_OUTPUT};
+use super::wire::layout::{SLOT_BYTES, SLOT_OUTPUT, Shape};
 use super::wire::message::{Hello, Welcome};
 use super::wire::payload;
 use crate::address::Bdf;
@@ -30,6 +30,8 @@ pub(super) struct EmulatedInstance {
     path: PathBuf,
     connect_timeout: Duration,
     memory: Memory,
+    /// Held by who rejoins. The handshake waits, and nobody may wait for it under `inner`.
+    rejoining: Mutex<()>,
     /// The connection has ended; set by who notices, cleared by `rejoin`.
     removed: AtomicBool,
     /// What the device writes cannot be: it is not asked any more until it restarts or returns.
@@ -61,6 +63,7 @@ impl EmulatedInstance {
             path: path.to_owned(),
             connect_timeout: options.connect_timeout,
             memory,
+            rejoining: Mutex::new(()),
             removed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
             inner: Mutex::new(Inner {
@@ -177,6 +180,18 @@ impl EmulatedInstance {
         let _ = self.memory.shared.wipe(self.memory.shape.slot(slot), SLOT_BYTES);
     }
 
+    fn occupancy_of(&self, inner: &Inner) -> Occupancy {
+        let Shape { ring_depth, slots } = self.memory.shape;
+        Occupancy {
+            in_flight: inner.slots.in_flight(),
+            quarantined: inner.slots.quarantined(),
+            slots,
+            depth: ring_depth.min(slots),
+            usable: inner.slots.usable(ring_depth),
+            stray_responses: inner.strays,
+        }
+    }
+
     /// Takes note of an error, a restart or a removal.
     fn follow(&self, inner: &mut Inner, sink: &mut dyn Sink) -> Result<usize, Impossible> {
         let (state, epoch) = self.seen();
@@ -249,7 +264,8 @@ impl Instance for EmulatedInstance {
         let Some(slot) =
             inner.slots.peek_free().filter(|_| room && unanswered < self.memory.shape.ring_depth)
         else {
-            return Err(SubmitError::Full);
+            let clogged = self.occupancy_of(&inner).is_clogged();
+            return Err(if clogged { SubmitError::Quarantined } else { SubmitError::Full });
         };
         let output_length = u32::try_from(request.output_length()).map_err(|_| SubmitError::Unsupported)?;
         let offset = self.memory.shape.slot(slot);
@@ -325,6 +341,7 @@ impl Instance for EmulatedInstance {
     }
 
     fn rejoin(&self) -> Result<(), OpenError> {
+        let _rejoining = self.rejoining.lock().unwrap_or_else(PoisonError::into_inner);
         let mut inner = self.lock();
         if !self.removed.load(Ordering::Acquire) {
             return Ok(());
@@ -335,8 +352,8 @@ impl Instance for EmulatedInstance {
         }
         if inner.slots.quarantined() > 0 {
             if !inner.connection.is_process_gone() {
-                // Somebody may still write to what we would hand over: this handle stays a zombie, and its memory
-                // goes with it. A new instance has new memory.
+                // Somebody may still write to what we would hand over: this handle is of no more use, and
+                // its memory goes with it. A new instance has new memory.
                 return Err(OpenError::Protocol {
                     what: self.path.display().to_string(),
                     why: "it closed our connection and lives on".to_owned(),
@@ -351,7 +368,10 @@ impl Instance for EmulatedInstance {
         // the next try must find the two in agreement.
         inner.requests = RequestProducer::default();
         inner.responses = ResponseConsumer::default();
+        drop(inner);
+        // Until `removed` is cleared nothing is submitted, and so the new device has nothing to answer.
         let (connection, welcome) = connect(self.address, &self.path, &self.memory, self.connect_timeout)?;
+        let mut inner = self.lock();
         inner.connection = connection;
         inner.epoch = welcome.epoch;
         self.poisoned.store(false, Ordering::Release);
@@ -360,13 +380,7 @@ impl Instance for EmulatedInstance {
     }
 
     fn occupancy(&self) -> Occupancy {
-        let inner = self.lock();
-        Occupancy {
-            in_flight: inner.slots.in_flight(),
-            quarantined: inner.slots.quarantined(),
-            slots: self.memory.shape.slots,
-            stray_responses: inner.strays,
-        }
+        self.occupancy_of(&self.lock())
     }
 }
 

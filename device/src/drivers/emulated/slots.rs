@@ -63,6 +63,13 @@ impl Slots {
         self.quarantined + self.abandoned
     }
 
+    /// How many requests the device could have at once if it may have `depth`: those that were abandoned keep their places in
+    /// the ring and their slots, those in quarantine their slots.
+    pub(super) fn usable(&self, depth: u32) -> u32 {
+        let slots = u32::try_from(self.owners.len()).unwrap_or(u32::MAX);
+        (depth - self.abandoned.min(depth)).min(slots - self.quarantined())
+    }
+
     /// A free slot, which stays free until `submitted`.
     pub(super) fn peek_free(&self) -> Option<u32> {
         self.free.last().copied()

@@ -371,3 +371,54 @@ fn what_is_no_device_is_told_from_what_is_not_there() {
         answerer.join().unwrap();
     }
 }
+
+#[test]
+fn a_ring_that_quarantine_has_filled_is_told_from_one_that_is_merely_full() {
+    let (_socket, _listener, instance, mut device) = pair();
+    let submit = |tag| instance.submit(&request(), Tag(tag));
+    for tag in 0..8 {
+        submit(tag).unwrap();
+    }
+    assert_eq!(submit(8), Err(SubmitError::Full));
+    for tag in 0..4 {
+        instance.abandon(Tag(tag));
+    }
+    assert_eq!(submit(8), Err(SubmitError::Full), "half of the ring still works");
+    instance.abandon(Tag(4));
+    assert_eq!(submit(8), Err(SubmitError::Quarantined));
+    let first = device.take().unwrap();
+    device.answer(&first, &[1; 32]).unwrap();
+    assert_eq!(poll(&instance).len(), 1);
+    submit(8).unwrap();
+    assert!(!instance.occupancy().is_clogged());
+    device.restart();
+    assert_eq!(poll(&instance).len(), 8);
+    assert_eq!(instance.occupancy().usable, 8);
+}
+
+#[test]
+fn nothing_waits_for_a_handshake_that_takes_its_time() {
+    let (_socket, listener, instance, device) = pair();
+    drop(device);
+    assert!(instance.notice_removal());
+    let (entered, rejoiner) = (std::sync::mpsc::channel(), instance.clone());
+    let thread = std::thread::spawn(move || {
+        entered.0.send(()).unwrap();
+        rejoiner.rejoin().err()
+    });
+    entered.1.recv().unwrap();
+    // The listener takes the connection and says nothing: the handshake lasts as long as its timeout.
+    let began = std::time::Instant::now();
+    let timeout = options().connect_timeout;
+    let mut done_in_between = 0;
+    while !thread.is_finished() {
+        assert_eq!(instance.submit(&request(), Tag(1)), Err(SubmitError::Gone));
+        assert_eq!(poll(&instance), []);
+        done_in_between += usize::from((timeout / 4..timeout * 3 / 4).contains(&began.elapsed()));
+        std::thread::yield_now();
+        assert!(began.elapsed() < super::scripted::PATIENCE);
+    }
+    assert!(matches!(thread.join().unwrap(), Some(OpenError::Unreachable { .. })));
+    assert!(done_in_between > 0);
+    drop(listener);
+}
