@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
-use once_cell::sync::OnceCell;
+use once_cell::race::OnceBox;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::request::{Curve, InvalidRequest, MontgomeryCurve};
@@ -90,7 +90,7 @@ pub struct Key(Arc<Inner>);
 
 struct Inner {
     // Dropped before the numbers that it may have been made from.
-    prepared: [OnceCell<Prepared>; 2],
+    prepared: [OnceBox<Prepared>; 2],
     material: KeyMaterial,
 }
 
@@ -107,7 +107,7 @@ impl Key {
                 check_length("Montgomery scalar", &key.scalar, key.curve.field_bytes())?;
             }
         }
-        Ok(Self(Arc::new(Inner { prepared: [OnceCell::new(), OnceCell::new()], material })))
+        Ok(Self(Arc::new(Inner { prepared: [OnceBox::new(), OnceBox::new()], material })))
     }
 
     /// The numbers.
@@ -116,8 +116,9 @@ impl Key {
         &self.0.material
     }
 
-    /// What `executor` keeps with this key, made by `prepare` at the first call. If two threads come at once, one
-    /// prepares and the other waits. An error is not kept: the next call tries again.
+    /// What `executor` keeps with this key, made by `prepare` at the first call. Nobody waits for anybody, so that a fork
+    /// can't leave a child waiting: if two threads come at once, both prepare and one result is kept. An error is not
+    /// kept: the next call tries again.
     ///
     /// # Errors
     /// What `prepare` returns.
@@ -130,7 +131,7 @@ impl Key {
             Executor::Software => &self.0.prepared[0],
             Executor::Lanes => &self.0.prepared[1],
         };
-        place.get_or_try_init(|| prepare(&self.0.material)).map(|kept| &**kept)
+        place.get_or_try_init(|| prepare(&self.0.material).map(Box::new)).map(|kept| &**kept)
     }
 }
 
