@@ -1,5 +1,6 @@
 //! Counters that each process publishes in a small file of its own, keyed by pid and start time. The file outlives its
-//! process; `hotspare stats` reads all of them and sums up.
+//! process; `hotspare stats` reads all of them and sums up. When there are many, those of ended processes are folded into one
+//! (`fold.rs`).
 //!
 //! The sum that always holds (law 2), for each process and over all:
 //! `submitted = hardware + replayed_hardware + software + caller_errors + refused + abandoned + in_flight`.
@@ -12,12 +13,13 @@
 //! | 1 | version |
 //! | 2, 3 | pid; start time in clock ticks since boot (`/proc/PID/stat`, field 22) |
 //! | 4, 5 | the program's name (`/proc/PID/comm`), padded with zeros |
-//! | 6, 7 | nanoseconds since 1970 at which it began; reserved |
+//! | 6, 7 | nanoseconds since 1970 at which it began; which of the process's files it is |
 //! | 8 ... 71 | [`Counter`]s |
 //! | 72 ... 135 | requests by kind (16 places) and [`Path`] (4) |
 //! | 136 ... 391 | devices: 16 places of 16 words: address (its `Bdf` packed, plus 1; 0: empty), then [`DeviceCounter`]s |
 //! | 392 ... 1023 | latency histogram: how many requests took that many milliseconds ([`LATENCY_BUCKETS`]; the last: as long or longer) |
 
+mod fold;
 mod publish;
 mod read;
 

@@ -11,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::mm::{Advice, MapFlags, ProtFlags};
 
+use super::fold::{file_name, fold_if_many};
 use super::{
     Counter, DEVICE_WORDS, DeviceCounter, FILE_BYTES, FIRST_COUNTER, FIRST_DEVICE, FIRST_KIND, FIRST_LATENCY,
     LATENCY_BUCKETS, MAGIC, MAX_DEVICES, Path, VERSION, WORDS, pack, start_time,
@@ -19,7 +20,7 @@ use crate::address::Bdf;
 use crate::request::Kind;
 
 /// How many `Offload`s of one process may publish.
-const MAX_FILES_OF_A_PROCESS: u32 = 1024;
+const MAX_FILES_OF_A_PROCESS: u64 = 1024;
 
 /// The counters of this process. All methods may be called from any thread; each is an atomic addition or two.
 ///
@@ -27,6 +28,8 @@ const MAX_FILES_OF_A_PROCESS: u32 = 1024;
 pub struct Published {
     base: NonNull<u8>,
     path: Option<PathBuf>,
+    /// Locked as long as we count, so that nobody takes our counters for those of an ended process.
+    _lock: Option<File>,
 }
 
 // SAFETY: the mapping is reached as atomic words only; the pointer stays valid until drop.
@@ -48,7 +51,9 @@ impl Published {
         }
         let pid = u64::from(std::process::id());
         let started = start_time(pid).unwrap_or(0);
-        let (file, hidden) = create_file(directory, pid, started)?;
+        let (file, hidden, number) = create_file(directory, pid, started)?;
+        // Nobody else knows the file yet.
+        rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?;
         // Space is taken now: a full file system must not become a SIGBUS later.
         let length = u64::try_from(FILE_BYTES).map_err(io::Error::other)?;
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, length).or_else(|error| {
@@ -70,8 +75,14 @@ impl Published {
                 0,
             )?
         };
-        let mut published = Self::begin(base, None, pid, started)?;
-        published.path = Some(show(&hidden)?);
+        let mut published = Self::begin(base, pid, started, number)?;
+        let shown = directory.join(file_name(pid, started, number));
+        std::fs::rename(&hidden, &shown)?;
+        published.path = Some(shown);
+        published._lock = Some(file);
+        if let Err(error) = fold_if_many(directory) {
+            tracing::debug!(directory = %directory.display(), %error, "files of ended processes are not folded");
+        }
         Ok(published)
     }
 
@@ -85,12 +96,12 @@ impl Published {
         let base = unsafe {
             rustix::mm::mmap_anonymous(std::ptr::null_mut(), FILE_BYTES, protection, MapFlags::PRIVATE)?
         };
-        Self::begin(base, None, u64::from(std::process::id()), 0)
+        Self::begin(base, u64::from(std::process::id()), 0, 0)
     }
 
-    fn begin(base: *mut std::ffi::c_void, path: Option<PathBuf>, pid: u64, started: u64) -> io::Result<Self> {
+    fn begin(base: *mut std::ffi::c_void, pid: u64, started: u64, number: u64) -> io::Result<Self> {
         let base = NonNull::new(base.cast::<u8>()).ok_or_else(|| io::Error::other("mmap gave null"))?;
-        let published = Self { base, path };
+        let published = Self { base, path: None, _lock: None };
         // SAFETY: the range is the mapping just made; the advice keeps it out of children, whose counters are
         // their own.
         unsafe { rustix::mm::madvise(base.as_ptr().cast(), FILE_BYTES, Advice::LinuxDontFork)? };
@@ -106,7 +117,8 @@ impl Published {
         });
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         let nanos = u64::try_from(now.as_nanos()).unwrap_or(0);
-        for (word, value) in [(1, VERSION), (2, pid), (3, started), (4, first), (5, second), (6, nanos)] {
+        let header = [VERSION, pid, started, first, second, nanos, number];
+        for (word, value) in (1..).zip(header) {
             published.word(word).store(value, Ordering::Relaxed);
         }
         published.word(0).store(MAGIC, Ordering::Relaxed);
@@ -200,28 +212,19 @@ impl Drop for Published {
     }
 }
 
-/// A new file under a name that no reader looks at.
-fn create_file(directory: &FilePath, pid: u64, started: u64) -> io::Result<(File, PathBuf)> {
+/// A new file under a name that no reader looks at, so that they never meet a half-made one, and its number.
+fn create_file(directory: &FilePath, pid: u64, started: u64) -> io::Result<(File, PathBuf, u64)> {
     for number in 0..MAX_FILES_OF_A_PROCESS {
-        let name = format!("{pid}.{started}.{number}");
-        let shown = directory.join(format!("{name}.stats"));
-        let hidden = directory.join(format!(".{name}.new"));
-        if shown.exists() {
+        let name = file_name(pid, started, number);
+        if directory.join(&name).exists() {
             continue;
         }
+        let hidden = directory.join(format!(".{name}.new"));
         match OpenOptions::new().read(true).write(true).create_new(true).mode(0o644).open(&hidden) {
-            Ok(file) => return Ok((file, hidden)),
+            Ok(file) => return Ok((file, hidden, number)),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
     Err(io::Error::new(io::ErrorKind::AlreadyExists, "this process publishes too many files"))
-}
-
-/// Gives a finished file the name that readers look for: they never meet a half-made one.
-fn show(hidden: &FilePath) -> io::Result<PathBuf> {
-    let name = hidden.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().trim_start_matches('.');
-    let shown = hidden.with_file_name(format!("{name}.stats"));
-    std::fs::rename(hidden, &shown)?;
-    Ok(shown)
 }

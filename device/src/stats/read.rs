@@ -2,11 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
 
+use rustix::fs::OFlags;
+
+use super::fold::{FOLDED_PREFIX, Identity, LONGEST_FILE_BYTES, list_of};
 use super::{
     Counter, DEVICE_WORDS, DeviceCounter, FILE_BYTES, FIRST_COUNTER, FIRST_DEVICE, FIRST_KIND, FIRST_LATENCY,
-    MAGIC, MAX_DEVICES, Path, VERSION, WORDS, start_time, unpack,
+    MAGIC, MAX_DEVICES, Path, VERSION, WORDS, pack, start_time, unpack,
 };
 use crate::address::Bdf;
 use crate::request::Kind;
@@ -76,6 +80,24 @@ impl Default for Sum {
 }
 
 impl Sum {
+    /// What a file's words say.
+    pub(super) fn of(words: &[u64]) -> Self {
+        Self { devices: devices(words), words: words[..WORDS].to_vec() }
+    }
+
+    /// A file's words, all but its first; of more devices than `most` the last are left out.
+    pub(super) fn to_words(&self, most: usize) -> Vec<u64> {
+        let mut words = self.words.clone();
+        words[..FIRST_COUNTER].fill(0);
+        words[FIRST_DEVICE..FIRST_LATENCY].fill(0);
+        let places = words[FIRST_DEVICE..FIRST_LATENCY].chunks_exact_mut(DEVICE_WORDS);
+        for (place, device) in places.zip(self.devices.iter().take(most)) {
+            place[0] = pack(device.address);
+            place[1..=device.values.len()].copy_from_slice(&device.values);
+        }
+        words
+    }
+
     /// A counter's value.
     #[must_use]
     pub fn value(&self, counter: Counter) -> u64 {
@@ -134,7 +156,7 @@ impl Sum {
 
     /// What a dead process had in flight went with it. Where the kill came between two counters, the sum is taken for
     /// right and `in_flight` for torn.
-    fn bury(&mut self) {
+    pub(super) fn bury(&mut self) {
         let torn = self.imbalance() + i128::from(self.value(Counter::InFlight));
         self.words[FIRST_COUNTER + Counter::InFlight as usize] = 0;
         let abandoned = &mut self.words[FIRST_COUNTER + Counter::Abandoned as usize];
@@ -146,35 +168,57 @@ impl Sum {
     }
 }
 
+/// A file that may be anybody's, and anything.
+pub(super) struct Opened {
+    pub(super) file: File,
+    /// Whose it is.
+    pub(super) user: u32,
+}
+
+impl Opened {
+    /// Opens it; a pipe, say, is not waited for.
+    pub(super) fn at(path: &FilePath) -> io::Result<Self> {
+        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+        let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        let stat = rustix::fs::fstat(&file)?;
+        if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
+            return Err(io::Error::other("no ordinary file"));
+        }
+        Ok(Self { file, user: stat.st_uid })
+    }
+
+    /// Its words, copied out once; none if it is no file of counters.
+    pub(super) fn words(&self) -> Option<Vec<u64>> {
+        let mut bytes = Vec::with_capacity(FILE_BYTES);
+        let limit = u64::try_from(LONGEST_FILE_BYTES).ok()?;
+        (&self.file).take(limit).read_to_end(&mut bytes).ok()?;
+        let word = |chunk: &[u8]| Some(u64::from_ne_bytes(chunk.try_into().ok()?));
+        let words: Vec<u64> = bytes.chunks_exact(8).filter_map(word).collect();
+        (words.len() >= WORDS && words[0] == MAGIC && words[1] == VERSION).then_some(words)
+    }
+}
+
 /// Reads one file.
 ///
 /// # Errors
 /// [`ReadError`].
 pub fn read_file(path: &FilePath) -> Result<ProcessStats, ReadError> {
-    let system = |source| ReadError::System { path: path.to_owned(), source };
-    let foreign = || ReadError::Foreign { path: path.to_owned() };
-    let mut bytes = Vec::with_capacity(FILE_BYTES);
-    let limit = u64::try_from(FILE_BYTES).unwrap_or(0);
-    File::open(path).map_err(system)?.take(limit).read_to_end(&mut bytes).map_err(system)?;
-    let mut words = Vec::with_capacity(WORDS);
-    for chunk in bytes.chunks_exact(8) {
-        let mut word = [0; 8];
-        word.copy_from_slice(chunk);
-        words.push(u64::from_ne_bytes(word));
-    }
-    if words.len() != WORDS || words[0] != MAGIC || words[1] != VERSION {
-        return Err(foreign());
-    }
+    let opened = Opened::at(path).map_err(|source| ReadError::System { path: path.to_owned(), source })?;
+    let words = opened.words().ok_or_else(|| ReadError::Foreign { path: path.to_owned() })?;
+    Ok(process(&words))
+}
+
+fn process(words: &[u64]) -> ProcessStats {
     let name: Vec<u8> =
         words[4..6].iter().flat_map(|word| word.to_ne_bytes()).take_while(|byte| *byte != 0).collect();
     let (pid, started) = (words[2], words[3]);
     let alive = start_time(pid) == Some(started);
-    let mut sum = Sum { devices: devices(&words), words };
+    let mut sum = Sum::of(words);
     if !alive {
         sum.bury();
     }
     let name = String::from_utf8_lossy(&name).replace(char::is_control, "?");
-    Ok(ProcessStats { pid, start_time: started, name, alive, sum })
+    ProcessStats { pid, start_time: started, name, alive, sum }
 }
 
 fn devices(words: &[u64]) -> Vec<DeviceStats> {
@@ -187,27 +231,90 @@ fn devices(words: &[u64]) -> Vec<DeviceStats> {
         .collect()
 }
 
-/// Reads all files in `directory`, oldest process first, and says which could not be read. A directory that does not
-/// exist holds none: no process has published yet.
+/// Reads all files in `directory`, oldest process first, and says which could not be read. Ended processes whose files were
+/// folded into one are one entry, with pid 0. A directory that does not exist holds none: no process has published yet.
 ///
 /// # Errors
 /// [`ReadError`] if the directory can't be read.
 pub fn read_all(directory: &FilePath) -> Result<(Vec<ProcessStats>, Vec<ReadError>), ReadError> {
+    /// How often it is begun anew when files were folded meanwhile: that happens at the first request of a process.
+    const TRIES: usize = 16;
+    let mut before = folds(directory)?;
+    for _ in 1..TRIES {
+        let read = read_with(directory, &before)?;
+        let after = folds(directory)?;
+        if before == after {
+            return Ok(read);
+        }
+        before = after;
+    }
+    read_with(directory, &before)
+}
+
+/// A folded file: whose, its words, and the files that are in it and may not be removed yet.
+#[derive(PartialEq)]
+struct Fold {
+    path: PathBuf,
+    user: u32,
+    words: Vec<u64>,
+    list: Vec<Identity>,
+}
+
+fn names(directory: &FilePath) -> Result<Vec<PathBuf>, ReadError> {
     let system = |source| ReadError::System { path: directory.to_owned(), source };
     let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((Vec::new(), Vec::new())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(system(error)),
     };
-    let (mut processes, mut errors) = (Vec::new(), Vec::new());
-    for entry in entries {
-        let path = entry.map_err(system)?.path();
-        if path.extension().is_none_or(|extension| extension != "stats") {
+    let paths = entries.map(|entry| Ok(entry.map_err(system)?.path()));
+    let is_ours = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "stats");
+    paths.filter(|path| path.as_ref().map_or(true, is_ours)).collect()
+}
+
+fn is_fold(path: &FilePath) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(FOLDED_PREFIX.as_bytes()))
+}
+
+fn folds(directory: &FilePath) -> Result<Vec<Fold>, ReadError> {
+    let mut folds = Vec::new();
+    for path in names(directory)?.into_iter().filter(|path| is_fold(path)) {
+        // What can't be read is named when the other files are.
+        if let Ok(opened) = Opened::at(&path) {
+            if let Some(words) = opened.words() {
+                let (_, list) = list_of(&words);
+                folds.push(Fold { path, user: opened.user, words, list });
+            }
+        }
+    }
+    folds.sort_by(|one, other| one.path.cmp(&other.path));
+    Ok(folds)
+}
+
+fn read_with(directory: &FilePath, folds: &[Fold]) -> Result<(Vec<ProcessStats>, Vec<ReadError>), ReadError> {
+    let mut processes: Vec<_> = folds.iter().map(|fold| process(&fold.words)).collect();
+    let mut errors = Vec::new();
+    for path in names(directory)? {
+        if folds.iter().any(|fold| fold.path == path) {
             continue;
         }
-        match read_file(&path) {
-            Ok(process) => processes.push(process),
-            Err(error) => errors.push(error),
+        let opened = match Opened::at(&path) {
+            Ok(opened) => opened,
+            // Folded meanwhile, which its folded file tells.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(source) => {
+                errors.push(ReadError::System { path, source });
+                continue;
+            }
+        };
+        let Some(words) = opened.words() else {
+            errors.push(ReadError::Foreign { path });
+            continue;
+        };
+        // A list is believed of its own user's files only.
+        let identity = Identity::of(&words);
+        if !folds.iter().any(|fold| fold.user == opened.user && fold.list.contains(&identity)) {
+            processes.push(process(&words));
         }
     }
     processes.sort_by_key(|process| (process.start_time, process.pid));
