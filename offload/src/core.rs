@@ -5,9 +5,9 @@
 //! verification and software, run in the owner's thread and never under a driver's lock.
 
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hotspare_device::stats::{Counter, DeviceCounter, DevicePlace, Path, Published};
 use hotspare_device::{Class, Device, Instance, Output, Request, Response, Sink, Status, SubmitError, Tag};
@@ -40,7 +40,14 @@ pub(crate) struct Core {
     active: AtomicUsize,
     /// Where the search for a device begins: moves on, so that equals share the work.
     rotation: AtomicUsize,
+    began: Instant,
+    /// In how many [`LOOK_INTERVAL`]s since `began` a request has come.
+    looked: AtomicU64,
 }
+
+/// After this time without one, a request makes the watcher look at all devices and ask for new ones: events may be lost, or not be
+/// had at all (law 6). A process without requests is left asleep.
+const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where a request stands after [`Core::advance`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +93,8 @@ impl Core {
             changing: Mutex::new(()),
             active: AtomicUsize::new(0),
             rotation: AtomicUsize::new(0),
+            began: Instant::now(),
+            looked: AtomicU64::new(0),
         }
     }
 
@@ -137,6 +146,29 @@ impl Core {
         }
     }
 
+    /// To be called for each request.
+    pub(crate) fn note_time(&self, now: Instant) {
+        let interval = now.saturating_duration_since(self.began).as_secs() / LOOK_INTERVAL.as_secs();
+        if self.looked.load(Ordering::Relaxed) != interval
+            && self.looked.swap(interval, Ordering::Relaxed) != interval
+        {
+            self.wake_watcher();
+        }
+    }
+
+    /// The number of the interval in which the last request came.
+    pub(crate) fn interval(&self) -> u64 {
+        self.looked.load(Ordering::Relaxed)
+    }
+
+    /// No device is in use any more.
+    pub(crate) fn leave_all(&self) {
+        for target in self.targets() {
+            target.leave(Class::DeviceDown);
+        }
+        self.recount();
+    }
+
     pub(crate) fn wake_watcher(&self) {
         if let Some(bell) = &self.watcher_bell {
             // A full counter means that it was rung already.
@@ -176,6 +208,7 @@ impl Core {
     /// Accepts a request: from here on it ends exactly once. Gives it back if the ledger is full.
     pub(crate) fn accept(&self, request: Request, waiter: Waiter) -> Result<EntryId, (Request, Waiter)> {
         let now = Instant::now();
+        self.note_time(now);
         let deadline = now + self.usual.allowance(request.kind(), self.config.deadline);
         let id = match self.ledger.enter(request, now, deadline) {
             Ok(id) => id,

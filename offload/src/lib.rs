@@ -141,6 +141,7 @@ impl Offload {
             if let Some(watcher) = watcher {
                 watcher.stop(&process.core);
             }
+            process.core.leave_all();
         }
     }
 
@@ -193,6 +194,7 @@ impl Offload {
     /// Software for a request that never sees a device: it needs no entry in the ledger, since its caller stays.
     fn compute_counted(&self, core: &Core, request: &Request) -> Result<Output, Error> {
         let started = Instant::now();
+        core.note_time(started);
         core.stats.count(Counter::Submitted);
         core.stats.count(Counter::InFlight);
         let result = self.compute(request);

@@ -94,6 +94,10 @@ impl<T: Send + Sync> ProcessSlot<T> {
         let page = NonNull::new(self.page.load(Ordering::Acquire))?;
         // SAFETY: a page, once stored, is never unmapped.
         let page = unsafe { page.as_ref() };
+        // A start that is under way has bounds of its own; what it makes must not outlive the close.
+        while page.state.load(Ordering::Acquire) == STARTING {
+            let _ = futex::wait(&page.state, futex::Flags::PRIVATE, STARTING, None);
+        }
         let context = page.context.swap(std::ptr::null_mut(), Ordering::SeqCst);
         page.state.store(CLOSED, Ordering::Release);
         let context = NonNull::new(context)?;
@@ -190,6 +194,25 @@ mod tests {
         assert_eq!(Arc::strong_count(&taken), 1);
         assert!(slot.close().is_none());
         assert!(slot.enter(|_| Some(Arc::new(9))).is_none());
+    }
+
+    #[test]
+    fn a_close_waits_for_a_start_that_is_under_way() {
+        let slot = ProcessSlot::<u32>::new();
+        let (started, starting) = std::sync::mpsc::channel();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let _ = slot.enter(|_| {
+                    started.send(()).unwrap();
+                    std::thread::sleep(std::time::Duration::from_millis(50));
+                    Some(Arc::new(1))
+                });
+            });
+            starting.recv().unwrap();
+            assert!(slot.close().is_some());
+        });
+        assert!(slot.current().is_none());
+        assert!(slot.enter(|_| Some(Arc::new(2))).is_none());
     }
 
     #[test]

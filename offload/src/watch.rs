@@ -3,7 +3,8 @@
 //!
 //! It sleeps on device events (both udev groups), on the descriptors that say that a device process is gone, and on its
 //! bell, which is rung when a request has found a fault. It sets itself a time to look again only while some device is out
-//! of use, so a process whose devices are well sleeps for ever.
+//! of use, so a process whose devices are well, and that has no requests, sleeps for ever. With requests the bell rings every few
+//! seconds.
 //!
 //! It calls nothing of OpenSSL's, not even through the software path, since it may still run while a process exits.
 
@@ -110,6 +111,8 @@ struct Watch<'a> {
     /// When the drivers are asked for their devices again.
     rescan: Option<Instant>,
     rescan_pause: Duration,
+    /// The interval in which we last looked for new ones.
+    interval: u64,
 }
 
 fn run(core: &Core, shared: &Shared) {
@@ -124,6 +127,7 @@ fn run(core: &Core, shared: &Shared) {
         cares: Vec::new(),
         rescan: Some(Instant::now()),
         rescan_pause: Duration::ZERO,
+        interval: 0,
     };
     while !shared.stop.load(Ordering::Acquire) {
         watch.look();
@@ -137,7 +141,9 @@ impl Watch<'_> {
     /// Does whatever is due.
     fn look(&mut self) {
         let now = Instant::now();
-        if self.rescan.is_some_and(|rescan| rescan <= now) {
+        let interval = self.core.interval();
+        let is_time = std::mem::replace(&mut self.interval, interval) != interval;
+        if is_time || self.rescan.is_some_and(|rescan| rescan <= now) {
             self.scan(now);
         }
         for (index, target) in self.core.targets().enumerate() {

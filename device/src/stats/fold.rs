@@ -20,7 +20,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
 
-use rustix::fs::{FlockOperation, OFlags, flock};
+use rustix::fs::{FlockOperation, flock};
 
 use super::read::{Opened, Sum};
 use super::{FILE_BYTES, MAGIC, MAX_DEVICES, VERSION, WORDS, start_time};
@@ -128,7 +128,7 @@ fn lock(directory: &FilePath, user: u32) -> io::Result<Option<File>> {
         .truncate(false)
         .write(true)
         .mode(0o600)
-        .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
         .open(directory.join(format!(".fold.{user}.lock")))?;
     if rustix::fs::fstat(&file)?.st_uid != user {
         return Ok(None);

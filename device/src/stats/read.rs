@@ -5,8 +5,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path as FilePath, PathBuf};
 
-use rustix::fs::OFlags;
-
 use super::fold::{FOLDED_PREFIX, Identity, LONGEST_FILE_BYTES, list_of};
 use super::{
     Counter, DEVICE_WORDS, DeviceCounter, FILE_BYTES, FIRST_COUNTER, FIRST_DEVICE, FIRST_KIND, FIRST_LATENCY,
@@ -178,8 +176,8 @@ pub(super) struct Opened {
 impl Opened {
     /// Opens it; a pipe, say, is not waited for.
     pub(super) fn at(path: &FilePath) -> io::Result<Self> {
-        let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-        let file = File::options().read(true).custom_flags(flags.bits().cast_signed()).open(path)?;
+        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+        let file = File::options().read(true).custom_flags(flags).open(path)?;
         let stat = rustix::fs::fstat(&file)?;
         if rustix::fs::FileType::from_raw_mode(stat.st_mode) != rustix::fs::FileType::RegularFile {
             return Err(io::Error::other("no ordinary file"));
@@ -237,18 +235,26 @@ fn devices(words: &[u64]) -> Vec<DeviceStats> {
 /// # Errors
 /// [`ReadError`] if the directory can't be read.
 pub fn read_all(directory: &FilePath) -> Result<(Vec<ProcessStats>, Vec<ReadError>), ReadError> {
-    /// How often it is begun anew when files were folded meanwhile: that happens at the first request of a process.
+    steadily(|| folds(directory), |folds| read_with(directory, folds))
+}
+
+/// Reads with what `look` has seen, again and again until `look` sees the same afterwards.
+fn steadily<L: PartialEq, R>(
+    mut look: impl FnMut() -> Result<L, ReadError>,
+    mut read: impl FnMut(&L) -> Result<R, ReadError>,
+) -> Result<R, ReadError> {
+    /// Files are folded at the first request of a process: that so many of them come one after the other is a bad day's luck.
     const TRIES: usize = 16;
-    let mut before = folds(directory)?;
+    let mut before = look()?;
     for _ in 1..TRIES {
-        let read = read_with(directory, &before)?;
-        let after = folds(directory)?;
+        let result = read(&before)?;
+        let after = look()?;
         if before == after {
-            return Ok(read);
+            return Ok(result);
         }
         before = after;
     }
-    read_with(directory, &before)
+    read(&before)
 }
 
 /// A folded file: whose, its words, and the files that are in it and may not be removed yet.
@@ -394,6 +400,21 @@ mod tests {
         assert_eq!(process.sum.imbalance(), 0);
         assert_eq!(process.sum.value(Counter::Abandoned), 3);
         assert_eq!(process.sum.value(Counter::InFlight), 0);
+    }
+
+    #[test]
+    fn what_changed_while_it_was_read_is_read_again() {
+        let mut states = [1, 2, 3, 3].into_iter();
+        let mut seen = Vec::new();
+        let result = steadily(
+            || Ok(states.next()),
+            |state| {
+                seen.push(*state);
+                Ok(*state)
+            },
+        );
+        assert_eq!(result.unwrap(), Some(3));
+        assert_eq!(seen, [Some(1), Some(2), Some(3)]);
     }
 
     #[test]

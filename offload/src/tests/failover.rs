@@ -264,3 +264,18 @@ fn a_device_whose_memory_quarantine_has_filled_is_out_until_it_is_reset() {
     offload.execute(request(4)).unwrap();
     rig.assert_counters(&[(Submitted, 118), (Hardware, 2), (Software, 100), (Abandoned, 16)]);
 }
+
+#[test]
+fn a_second_device_that_comes_without_an_event_is_found_by_a_later_request() {
+    let mut rig = Rig::new(1);
+    let offload = rig.offload();
+    offload.execute(request(4)).unwrap();
+    let socket = rig.directory.join("run/hotspare-emulator/0000:aa:00.0.sock");
+    rig.devices.push(super::rig::TestDevice::new(socket));
+    super::rig::eventually("it is found", || {
+        offload.execute(request(4)).unwrap();
+        rig.sum().value(ActiveDevices) == 2
+    });
+    offload.close();
+    rig.until(ActiveDevices, 0);
+}

@@ -1,4 +1,4 @@
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::super::{Counter, DeviceCounter, Published, read_all};
 use super::*;
@@ -136,15 +136,24 @@ fn readers_and_many_folders_at_once_see_the_same_sum_all_the_time() {
     for process in 0..1200 {
         directory.leave_behind(process);
     }
-    let over = AtomicBool::new(false);
+    let (over, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let fold = || {
+        let before = reads.load(Ordering::SeqCst);
+        directory.fold();
+        // Each of the next readings meets another folding.
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(5);
+        while reads.load(Ordering::SeqCst) == before && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+    };
     std::thread::scope(|scope| {
         let reader = scope.spawn(|| {
             while !over.load(Ordering::SeqCst) {
+                reads.fetch_add(1, Ordering::SeqCst);
                 directory.assert_sum(1200);
             }
         });
-        let folders: Vec<_> =
-            (0..4).map(|_| scope.spawn(|| (0..20).for_each(|_| directory.fold()))).collect();
+        let folders: Vec<_> = (0..3).map(|_| scope.spawn(|| (0..10).for_each(|_| fold()))).collect();
         folders.into_iter().for_each(|folder| folder.join().unwrap());
         over.store(true, Ordering::SeqCst);
         reader.join().unwrap();
