@@ -101,15 +101,39 @@ build() {
     fi
 }
 
-# Sets `namespace` to the command that runs its arguments in user, mount and network namespaces of their own.
+# Takes the place of this shell: runs a command in user, mount and network namespaces of their own.
+in_namespace() {
+    ((EUID == 0)) || exec unshare -Urmn "$@"
+    # For root, all users are there in the namespace: files of others stay within reach, as root is used to.
+    local pid=$BASHPID
+    (map_everybody "$pid" &)
+    exec unshare -Umn bash -c '
+        for ((tries = 0; tries < 500; tries++)); do
+            [[ $(</proc/self/uid_map) && $(</proc/self/gid_map) ]] && exec "$@"
+            sleep 0.01
+        done
+        echo "no users could be mapped into the namespace" >&2
+        exit 1' bash "$@"
+}
+
+# Maps each user and group to itself, once the process has a user namespace of its own.
+map_everybody() {
+    local own tries map
+    own=$(readlink /proc/self/ns/user)
+    for ((tries = 0; tries < 500; tries++)); do
+        [[ $(readlink "/proc/$1/ns/user") == "$own" ]] || break
+        sleep 0.01
+    done
+    for map in gid_map uid_map; do
+        # All of it in one write.
+        printf '%s\n' "$(awk '{ print $1, $1, $3 }' "/proc/self/$map")" >"/proc/$1/$map"
+    done
+} 2>/dev/null
+
+# Sees to it that in_namespace works here.
 need_namespace() {
-    namespace=(unshare -Urmn)
-    "${namespace[@]}" true 2>/dev/null && return
-    if ((EUID == 0)); then
-        namespace=(unshare -mn)
-        "${namespace[@]}" true 2>/dev/null && return
-        die "no namespaces can be made here. In a container: start it with --privileged"
-    fi
+    (in_namespace true) 2>/dev/null && return
+    ((EUID != 0)) || die "no namespaces can be made here. In a container: start it with --privileged"
     die "an ordinary user may not make namespaces here. As root, type" \
         "'sysctl kernel.unprivileged_userns_clone=1' (Debian)" \
         "or 'sysctl kernel.apparmor_restrict_unprivileged_userns=0' (Ubuntu), or start this as root"
