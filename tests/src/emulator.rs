@@ -31,10 +31,16 @@ impl Emulator {
     /// Starts one with so many devices and waits until it is ready.
     #[must_use]
     pub fn start(devices: usize) -> Self {
+        Self::start_with(devices, &[])
+    }
+
+    /// The same, with more options of `hotspare-emulator run`.
+    #[must_use]
+    pub fn start_with(devices: usize, options: &[&str]) -> Self {
         let root = Scratch::new();
         let mut command = Command::new(programs::emulator());
         command.arg("run").arg("--root").arg(root.path());
-        command.args(["--devices", &devices.to_string(), "--respawn", RESPAWN_SECONDS]);
+        command.args(["--devices", &devices.to_string(), "--respawn", RESPAWN_SECONDS]).args(options);
         let program = Program::start(command);
         program.wait_for_line("ready", START);
         Self { program, devices, root }

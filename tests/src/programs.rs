@@ -18,6 +18,20 @@ pub fn emulator() -> PathBuf {
     EMULATOR.get_or_init(|| built("hotspare-emulator", "hotspare-emulator")).clone()
 }
 
+/// The heartbeat daemon.
+#[must_use]
+pub fn heartbeat_daemon() -> PathBuf {
+    static DAEMON: OnceLock<PathBuf> = OnceLock::new();
+    DAEMON.get_or_init(|| built("hotspare-hbd", "hotspare-hbd")).clone()
+}
+
+/// The command `hotspare`.
+#[must_use]
+pub fn hotspare() -> PathBuf {
+    static COMMAND: OnceLock<PathBuf> = OnceLock::new();
+    COMMAND.get_or_init(|| built("hotspare-cli", "hotspare")).clone()
+}
+
 /// What `package` builds, beside this test program. Cargo builds programs only for tests of their own package, so that
 /// under `cargo test` this asks it to, which takes a moment if there is nothing to do. Run by hand, a test takes what
 /// is there.

@@ -108,7 +108,8 @@ fn certificates_of_all_kinds_are_made_and_verified() {
     ];
     for (kind, options) in kinds {
         let request = format!(
-            "req -x509 -newkey {kind} {options} -nodes -keyout key.pem -out cert.pem -subj /CN=test -days 9"
+            "req -x509 -newkey {kind} {options} -nodes -keyout key.pem -out cert.pem -subj /CN=test -days 9 \
+             -addext basicConstraints=critical,CA:true"
         );
         bench.openssl(Side::Hotspare, &request);
         for side in SIDES {
