@@ -20,6 +20,8 @@ pub struct Program {
     name: String,
     child: Child,
     said: Arc<Said>,
+    /// They end with the program's streams.
+    readers: Vec<thread::JoinHandle<()>>,
 }
 
 /// What a program has said.
@@ -66,13 +68,13 @@ impl Program {
         let output = child.stdout.take().unwrap();
         let errors = child.stderr.take().unwrap();
         let (of_output, of_errors) = (Arc::clone(&said), Arc::clone(&said));
-        thread::spawn(move || {
+        let output = thread::spawn(move || {
             of_output.follow(output, |now, line| now.lines.push(line));
             of_output.now.lock().unwrap().ended = true;
             of_output.more.notify_all();
         });
-        thread::spawn(move || of_errors.follow(errors, |_, _| {}));
-        Self { name, child, said }
+        let errors = thread::spawn(move || of_errors.follow(errors, |_, _| {}));
+        Self { name, child, said, readers: vec![output, errors] }
     }
 
     /// Its process id.
@@ -147,7 +149,12 @@ impl Drop for Program {
 /// If it takes longer than `bound`.
 pub fn run(command: Command, bound: Duration) -> Result<String, String> {
     let mut program = Program::start(command);
-    match program.wait(bound) {
+    let ended = program.wait(bound);
+    if ended.is_some() {
+        // What it said last may still be on its way.
+        program.readers.drain(..).for_each(|reader| reader.join().unwrap());
+    }
+    match ended {
         Some(status) if status.success() => Ok(program.said()),
         Some(status) => Err(format!("{}: {status}; it said:\n{}", program.name, program.said())),
         None => panic!("{}: still runs after {bound:?}", program.name),
