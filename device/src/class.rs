@@ -13,6 +13,8 @@ pub enum Class {
     Late,
     /// An answer that cannot be right: failed verification, wrong length, a status that nobody knows.
     WrongAnswer,
+    /// It failed known-answer requests, or was gone before it could answer them.
+    Unproven,
     /// A submit was refused though the device says it is well (a full ring).
     SubmitRefused,
     /// So much of the memory that the device was given waits for its late writes that it hardly takes work. Not used until it is

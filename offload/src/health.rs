@@ -24,6 +24,8 @@ pub(crate) const fn consequence(class: Class) -> Consequence {
         Class::DeviceDown => (true, 10, 250, None),
         Class::DeviceUp => (false, 0, 0, None),
         Class::Late => (true, 10, 1_000, Some(Counter::DeadlinesMissed)),
+        // Counted where the requests are made.
+        Class::Unproven => (true, 10, 1_000, None),
         Class::WrongAnswer => (true, 100, 5_000, Some(Counter::WrongAnswers)),
         Class::SubmitRefused => (false, 0, 0, Some(Counter::RingFull)),
         // Trying its ring with each request would be in vain until it is reset, or has answered what it owes.

@@ -302,7 +302,7 @@ impl Watch<'_> {
         if !well {
             self.core.fault(target, Class::DeviceDown);
         } else if !probe::passes(self.core, target, &self.answers) {
-            self.core.fault(target, Class::Late);
+            self.core.fault(target, Class::Unproven);
         }
     }
 }
@@ -347,7 +347,7 @@ fn attempt(core: &Core, target: &Target, answers: &[KnownAnswer]) -> Result<u64,
     }
     if !probe::passes(core, target, answers) {
         tracing::debug!(device = %target.address(), "known-answer requests failed");
-        return Err(Class::Late);
+        return Err(Class::Unproven);
     }
     Ok(epoch)
 }
