@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use hotspare_device::stats::{Counter, DeviceCounter, DevicePlace, Path, Published};
-use hotspare_device::{Class, Device, Instance, Output, Request, Response, Sink, Status, SubmitError, Tag};
+use hotspare_device::{Class, Device, Instance, Output, Request, Tag};
 use hotspare_fallback::{Fallback, FallbackError};
 
 use crate::config::Config;
@@ -18,6 +18,7 @@ use crate::drive::Drive;
 use crate::health::consequence;
 use crate::ledger::{Entry, EntryId, Ledger, PROBE_TAG, Progress, Stage, Waiter};
 use crate::process::Home;
+use crate::sink::DeviceSink;
 use crate::target::{MAX_TARGETS, Standing, Target};
 use crate::usual::UsualTimes;
 use crate::{Error, verify};
@@ -34,12 +35,12 @@ pub(crate) struct Core {
     /// Rung when a device was left, so that the watcher looks after it.
     pub(crate) watcher_bell: Option<OwnedFd>,
     targets: Box<[OnceLock<Target>]>,
-    target_count: AtomicUsize,
+    pub(crate) target_count: AtomicUsize,
     /// Held while a device is added, or those in use are counted.
     changing: Mutex<()>,
     active: AtomicUsize,
     /// Where the search for a device begins: moves on, so that equals share the work.
-    rotation: AtomicUsize,
+    pub(crate) rotation: AtomicUsize,
     began: Instant,
     /// In how many [`LOOK_INTERVAL`]s since `began` a request has come.
     looked: AtomicU64,
@@ -199,7 +200,7 @@ impl Core {
         }
     }
 
-    fn count_device(&self, target: &Target, counter: DeviceCounter) {
+    pub(crate) fn count_device(&self, target: &Target, counter: DeviceCounter) {
         self.count_for(target, |stats, place| {
             stats.device_counter(place, counter).fetch_add(1, Ordering::Relaxed);
         });
@@ -284,81 +285,6 @@ impl Core {
         }
     }
 
-    /// Offers the request to one device after the other until one takes it.
-    fn route(&self, id: EntryId, entry: &Entry) {
-        loop {
-            let Some(mut progress) = self.unless_deserted(id, entry) else { return };
-            // The first choice needs no look at the clock.
-            if progress.attempt > 0 {
-                progress.given = Instant::now();
-            }
-            let in_time = progress.given < progress.deadline;
-            let Some(target) = self.choose(progress.tried).filter(|_| in_time) else {
-                progress.stage = Stage::Software;
-                return;
-            };
-            progress.tried |= 1 << target.index;
-            progress.attempt = progress.attempt.wrapping_add(1);
-            progress.taken += 1;
-            // The answer may come before `submit` returns, so everything is in place before.
-            progress.stage = Stage::Hardware(target.index);
-            let tag = id.tag(progress.attempt);
-            target.loaded();
-            drop(progress);
-            let refusal = {
-                let request = entry.request();
-                // The entry may have been left meanwhile, and even entered again: what lies there then is not ours. While we
-                // hold this lock it can't change.
-                if entry.progress_of(id).is_none() {
-                    return;
-                }
-                let submitted = match (request.as_ref(), target.instance()) {
-                    (Some(request), Some(instance)) => instance.submit(request, tag),
-                    _ => Err(SubmitError::Gone),
-                };
-                match submitted {
-                    Ok(()) => {
-                        self.count_device(target, DeviceCounter::Submitted);
-                        return;
-                    }
-                    Err(refusal) => refusal,
-                }
-            };
-            {
-                // Meanwhile the owner may have abandoned it, or ended it at its deadline: then it is nobody's here.
-                let Some(mut progress) = entry.progress_of(id) else { return };
-                if progress.stage != Stage::Hardware(target.index) || id.tag(progress.attempt) != tag {
-                    return;
-                }
-                progress.taken -= 1;
-                progress.stage = Stage::Busy;
-            }
-            target.unloaded();
-            if let Some(class) = refusal.class() {
-                self.fault(target, class);
-            }
-        }
-    }
-
-    /// The router: of the devices in use that this request has not been offered to, the one with the fewest requests of
-    /// ours.
-    fn choose(&self, tried: u64) -> Option<&Target> {
-        if !self.has_active() {
-            return None;
-        }
-        let count = self.target_count.load(Ordering::Acquire);
-        let start = self.rotation.fetch_add(1, Ordering::Relaxed);
-        let mut best: Option<&Target> = None;
-        for step in 0..count {
-            let Some(target) = self.target((start + step) % count) else { continue };
-            let usable = target.standing() == Standing::Active && tried & 1 << target.index == 0;
-            if usable && best.is_none_or(|best| target.load() < best.load()) {
-                best = Some(target);
-            }
-        }
-        best
-    }
-
     fn verify(&self, id: EntryId, entry: &Entry, target: usize, output: &Output) {
         let verdict = match entry.request().as_ref() {
             Some(request) => verify::verify(&self.fallback, request, output),
@@ -415,7 +341,7 @@ impl Core {
         }
     }
 
-    fn end_in_hardware(&self, progress: &mut Progress) {
+    pub(crate) fn end_in_hardware(&self, progress: &mut Progress) {
         let took = progress.submitted.elapsed();
         let (counter, path) = if progress.taken > 1 {
             (Counter::ReplayedHardware, Path::ReplayedHardware)
@@ -436,7 +362,11 @@ impl Core {
     }
 
     /// How far the request is; but if its owner has gone away meanwhile, it ends here.
-    fn unless_deserted<'a>(&self, id: EntryId, entry: &'a Entry) -> Option<MutexGuard<'a, Progress>> {
+    pub(crate) fn unless_deserted<'a>(
+        &self,
+        id: EntryId,
+        entry: &'a Entry,
+    ) -> Option<MutexGuard<'a, Progress>> {
         let mut progress = entry.progress();
         if !progress.deserted {
             return Some(progress);
@@ -523,76 +453,6 @@ pub(crate) fn software_error(error: FallbackError) -> Error {
     match error {
         FallbackError::Invalid(invalid) => Error::Invalid(invalid),
         error => Error::Software(error.to_string()),
-    }
-}
-
-/// Takes a device's responses. Runs under the driver's lock: changes stages, wakes owners, computes nothing.
-struct DeviceSink<'a> {
-    core: &'a Core,
-    target: &'a Target,
-}
-
-impl Sink for DeviceSink<'_> {
-    fn response(&mut self, response: Response<'_>) {
-        let Self { core, target } = *self;
-        if response.tag.0 & PROBE_TAG != 0 {
-            let mut probe = target.probe.lock().unwrap_or_else(PoisonError::into_inner);
-            probe.response(&response);
-            return;
-        }
-        let (id, attempt) = EntryId::from_tag(response.tag);
-        let progress = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(id));
-        let Some(mut progress) = progress.filter(|progress| {
-            progress.attempt == attempt && progress.stage == Stage::Hardware(target.index)
-        }) else {
-            core.stats.count(Counter::StrayResponses);
-            return;
-        };
-        target.unloaded();
-        self.answered(&mut progress, &response);
-        wake(core, id, &mut progress);
-    }
-}
-
-impl DeviceSink<'_> {
-    fn answered(&self, progress: &mut Progress, response: &Response<'_>) {
-        let Self { core, target } = *self;
-        match response.status {
-            Status::Done => match progress.output.resize(response.output.len()) {
-                Ok(place) => {
-                    place.copy_from_slice(response.output);
-                    core.count_device(target, DeviceCounter::Completed);
-                    if progress.verified {
-                        progress.stage = Stage::Verify(target.index);
-                    } else {
-                        core.end_in_hardware(progress);
-                    }
-                }
-                Err(_) => progress.stage = Stage::Route,
-            },
-            // Whether there is really no result, software says; a device's word is not enough for a caller's error.
-            Status::Rejected => progress.stage = Stage::Software,
-            Status::Dummy => {
-                core.stats.count(Counter::Dummies);
-                core.count_device(target, DeviceCounter::Dummies);
-                progress.stage = Stage::Route;
-                core.fault(target, Class::DeviceDown);
-            }
-            status => {
-                tracing::error!(device = %target.address(), ?status, "impossible answer");
-                core.count_device(target, DeviceCounter::Wrong);
-                progress.stage = Stage::Route;
-                core.fault(target, Class::WrongAnswer);
-            }
-        }
-    }
-}
-
-fn wake(core: &Core, id: EntryId, progress: &mut Progress) {
-    match &progress.waiter {
-        Waiter::Nobody => {}
-        Waiter::Thread(thread) => thread.unpark(),
-        Waiter::Driver(_) => core.drive.ready(id),
     }
 }
 

@@ -10,6 +10,8 @@ mod known_answers;
 mod ledger;
 mod probe;
 mod process;
+mod router;
+mod sink;
 mod target;
 mod ticket;
 mod usual;

@@ -99,6 +99,8 @@ struct Care {
     joined: Option<Instant>,
     times_left: u64,
     epoch: u64,
+    /// Stray responses that were counted.
+    strays: u64,
 }
 
 struct Watch<'a> {
@@ -151,6 +153,7 @@ impl Watch<'_> {
                 return;
             }
             self.note_departure(index, target, now);
+            self.count_strays(index, target);
             match target.standing() {
                 Standing::Active => self.look_at_active(target),
                 Standing::Left => {}
@@ -184,7 +187,7 @@ impl Watch<'_> {
         while self.cares.len() < self.core.targets().count() {
             let due = Some(now);
             let (pause, flaps) = (Duration::ZERO, Flaps::default());
-            self.cares.push(Care { due, pause, flaps, joined: None, times_left: 0, epoch: 0 });
+            self.cares.push(Care { due, pause, flaps, joined: None, times_left: 0, epoch: 0, strays: 0 });
         }
         // Where there are none, some may come; where there are some, an event says when more come.
         self.rescan_pause = back_off(self.rescan_pause, consequence(Class::Misconfigured).look_again);
@@ -200,6 +203,15 @@ impl Watch<'_> {
             care.pause = Duration::ZERO;
             care.due = Some(now + care.flaps.left_after(served));
         }
+    }
+
+    /// The driver drops responses that are nobody's, and knows how many.
+    fn count_strays(&mut self, index: usize, target: &Target) {
+        let strays = target.instance().map_or(0, |instance| instance.occupancy().stray_responses);
+        let counted = std::mem::replace(&mut self.cares[index].strays, strays);
+        // Fewer than before: other rings.
+        let news = strays.checked_sub(counted).unwrap_or(strays);
+        self.core.stats.add(Counter::StrayResponses, news);
     }
 
     /// Reads the state of a device in use: its rings may say what no event has said.

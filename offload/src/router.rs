@@ -1,0 +1,88 @@
+//! The router: which device a request is offered to.
+
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use hotspare_device::SubmitError;
+use hotspare_device::stats::DeviceCounter;
+
+use crate::core::Core;
+use crate::ledger::{Entry, EntryId, Stage};
+use crate::target::{Standing, Target};
+
+impl Core {
+    /// Offers the request to one device after the other until one takes it.
+    pub(crate) fn route(&self, id: EntryId, entry: &Entry) {
+        loop {
+            let Some(mut progress) = self.unless_deserted(id, entry) else { return };
+            // The first choice needs no look at the clock.
+            if progress.attempt > 0 {
+                progress.given = Instant::now();
+            }
+            let in_time = progress.given < progress.deadline;
+            let Some(target) = self.choose(progress.tried).filter(|_| in_time) else {
+                progress.stage = Stage::Software;
+                return;
+            };
+            progress.tried |= 1 << target.index;
+            progress.attempt = progress.attempt.wrapping_add(1);
+            progress.taken += 1;
+            // The answer may come before `submit` returns, so everything is in place before.
+            progress.stage = Stage::Hardware(target.index);
+            let tag = id.tag(progress.attempt);
+            target.loaded();
+            drop(progress);
+            let refusal = {
+                let request = entry.request();
+                // The entry may have been left meanwhile, and even entered again: what lies there then is not ours. While we
+                // hold this lock it can't change.
+                if entry.progress_of(id).is_none() {
+                    return;
+                }
+                let submitted = match (request.as_ref(), target.instance()) {
+                    (Some(request), Some(instance)) => instance.submit(request, tag),
+                    _ => Err(SubmitError::Gone),
+                };
+                match submitted {
+                    Ok(()) => {
+                        self.count_device(target, DeviceCounter::Submitted);
+                        return;
+                    }
+                    Err(refusal) => refusal,
+                }
+            };
+            {
+                // Meanwhile the owner may have abandoned it, or ended it at its deadline: then it is nobody's here.
+                let Some(mut progress) = entry.progress_of(id) else { return };
+                if progress.stage != Stage::Hardware(target.index) || id.tag(progress.attempt) != tag {
+                    return;
+                }
+                progress.taken -= 1;
+                progress.stage = Stage::Busy;
+            }
+            target.unloaded();
+            if let Some(class) = refusal.class() {
+                self.fault(target, class);
+            }
+        }
+    }
+
+    /// The router: of the devices in use that this request has not been offered to, the one with the fewest requests of
+    /// ours.
+    fn choose(&self, tried: u64) -> Option<&Target> {
+        if !self.has_active() {
+            return None;
+        }
+        let count = self.target_count.load(Ordering::Acquire);
+        let start = self.rotation.fetch_add(1, Ordering::Relaxed);
+        let mut best: Option<&Target> = None;
+        for step in 0..count {
+            let Some(target) = self.target((start + step) % count) else { continue };
+            let usable = target.standing() == Standing::Active && tried & 1 << target.index == 0;
+            if usable && best.is_none_or(|best| target.load() < best.load()) {
+                best = Some(target);
+            }
+        }
+        best
+    }
+}
