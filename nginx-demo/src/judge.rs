@@ -143,3 +143,101 @@ fn stall(row: &Row) -> Option<Check> {
         ),
     ))
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::load::Tally;
+    use crate::snapshot::{DeviceWork, Snapshot};
+    use std::path::Path as FilePath;
+
+    const DEVICE: &str = "0000:6b:00.0";
+
+    /// A phase in which one device made all handshakes, in an outcome of which all is as it should be in itself.
+    pub(crate) fn outcome() -> Outcome {
+        let nothing = Snapshot::take(FilePath::new("/nonexistent"), &Tally::new()).unwrap();
+        let mut work = nothing.since(&nothing);
+        work.handshakes_by_path.insert(Path::Hardware.name(), 5);
+        work.by_device.insert(DEVICE.to_owned(), DeviceWork { completed: 10, dummies: 1, late: 0 });
+        let row = Row {
+            phase: "one fatal",
+            began: 0.0,
+            settled: 0.5,
+            ended: 1.0,
+            rounds: 1,
+            active: vec![2, 1, 0, 1, 2],
+            expected: Expected::Devices(vec![DEVICE.to_owned()]),
+            settled_work: work.clone(),
+            work,
+            dummies_to_software: 0,
+            longest_ms: 53.0,
+            usual_ms: 1.0,
+            scheduler_ms: 2.0,
+            allowance: Allowance::Told,
+        };
+        Outcome {
+            rows: vec![row],
+            living: nothing.clone(),
+            last: nothing,
+            trouble: None,
+            nginx_quit: true,
+            calibration: None,
+        }
+    }
+
+    #[test]
+    fn a_request_may_take_what_was_promised_and_what_the_scheduler_added_and_no_longer() {
+        let mut row = outcome().rows.remove(0);
+        assert_eq!(bound_ms(&row), Some(53.0));
+        assert!(stall(&row).unwrap().passed);
+        row.longest_ms = 53.1;
+        assert!(!stall(&row).unwrap().passed);
+        row.allowance = Allowance::Silent;
+        assert_eq!(bound_ms(&row), Some(23.0));
+        row.allowance = Allowance::None;
+        assert!(stall(&row).is_none());
+    }
+
+    #[test]
+    fn handshakes_must_go_the_way_that_is_left_and_no_other() {
+        let mut row = outcome().rows.remove(0);
+        assert!(path(&row).passed);
+        row.expected = Expected::Software;
+        assert!(!path(&row).passed);
+        row.expected = Expected::Devices(vec![DEVICE.to_owned(), "0000:70:00.0".to_owned()]);
+        let other = DeviceWork { completed: 0, dummies: 0, late: 0 };
+        row.settled_work.by_device.insert("0000:70:00.0".to_owned(), other);
+        assert!(!path(&row).passed);
+        row.expected = Expected::Devices(vec!["0000:70:00.0".to_owned()]);
+        assert!(!path(&row).passed);
+    }
+
+    #[test]
+    fn the_count_of_active_devices_must_fall_to_none_and_come_back() {
+        let mut rows = outcome().rows;
+        assert!(active(&rows).passed);
+        for wrong in [&[2, 1, 2][..], &[2, 0, 2], &[2, 1, 0, 1], &[1, 0, 2], &[]] {
+            rows[0].active = wrong.to_vec();
+            assert!(!active(&rows).passed, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let mut outcome = outcome();
+        let failing = |outcome: &Outcome| -> Vec<String> {
+            judge(outcome).into_iter().filter(|check| !check.passed).map(|check| check.what).collect()
+        };
+        // Nothing was in flight when the devices died.
+        assert_eq!(
+            failing(&outcome),
+            ["a dummy is replayed on the other device", "a dummy is replayed in software"]
+        );
+        outcome.last.clients.failed = 1;
+        outcome.trouble = Some("late".to_owned());
+        let failing = failing(&outcome);
+        for what in ["no handshake fails", "the play goes to its end", "each handshake has one signature"] {
+            assert!(failing.iter().any(|failing| failing == what), "{what} is not in {failing:?}");
+        }
+    }
+}

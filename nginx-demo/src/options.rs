@@ -16,7 +16,7 @@ pub(crate) struct Options {
     /// Play fast: all of it in under a minute
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Handshakes a second, instead of what half of the idle processors can take
+    /// Handshakes a second, instead of what about half of the idle processors can take
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(10..=5000))]
     pub(crate) rate: Option<u32>,
     /// Where the programs are

@@ -28,7 +28,8 @@ pub(crate) struct Counted {
 }
 
 impl Tally {
-    pub(super) fn new() -> Self {
+    /// Nothing yet.
+    pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
         let took = (0..BUCKETS).map(|_| zero()).collect();
         Self { handshakes: zero(), failed: zero(), skipped: zero(), took }

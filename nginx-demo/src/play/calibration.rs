@@ -16,7 +16,7 @@ const MEASURING_RATE: u32 = 60;
 const SHARE: u32 = 45;
 
 /// What makes sense as a rate: below, a phase has too few handshakes; above, nothing more is shown.
-const RATES: std::ops::RangeInclusive<u32> = 30..=400;
+const RATES: std::ops::RangeInclusive<u32> = 50..=400;
 
 /// What was found.
 #[derive(Debug, Clone, Serialize)]

@@ -195,3 +195,45 @@ fn active(samples: &[Sample], devices: usize) -> Chart {
         top: Some(devices as f64),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::judge::{self, tests::outcome};
+    use crate::options::Options;
+    use crate::recorder::{Began, Mark};
+    use clap::Parser;
+
+    fn picture(record: &Record) -> String {
+        let (options, outcome) = (Options::parse_from(["demo"]), outcome());
+        let (checks, devices) = (judge::judge(&outcome), ["one".to_owned(), "other".to_owned()]);
+        draw(record, &Report::new(&options, &outcome, &checks, &devices, record), &devices)
+    }
+
+    #[test]
+    fn phases_marks_and_devices_are_named_and_every_number_is_one() {
+        let sample = |at: f64, count: u64| Sample {
+            at,
+            handshakes: count,
+            by_path: [count, 0, 0, 0],
+            by_device: vec![count, 0],
+            up: 2,
+            ..Sample::default()
+        };
+        let record = Record {
+            phases: vec![Began { at: 0.0, title: "both up" }],
+            marks: vec![Mark { at: 1.0, label: "fatal <one>".to_owned(), is_fault: true }],
+            samples: (0..10_u32).map(|number| sample(f64::from(number), u64::from(number) * 7)).collect(),
+        };
+        for record in [&record, &Record::default()] {
+            let picture = picture(record);
+            assert!(!picture.contains("NaN") && !picture.contains("inf"), "{picture}");
+            assert!(picture.contains(">other</text>"), "{picture}");
+        }
+        let picture = picture(&record);
+        assert!(
+            picture.contains(">both up</text>") && picture.contains(">fatal &lt;one&gt;</text>"),
+            "{picture}"
+        );
+    }
+}
