@@ -7,7 +7,6 @@ mod rings;
 mod slots;
 pub mod wire;
 
-#[cfg(any(test, feature = "testing"))]
 pub mod scripted;
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,5 @@
 //! The device's end of the wire, in the hands of a test: it answers what, when and as wrongly as the test says. It
-//! computes nothing.
+//! computes nothing. It is always compiled, since a feature that only tests switch on would have everything built twice.
 
 use std::io::{self, IoSliceMut};
 use std::mem::MaybeUninit;
