@@ -73,7 +73,8 @@ pub(crate) struct Row {
     pub(crate) dummies_to_software: u64,
     /// The longest time from submission to completion, in milliseconds.
     pub(crate) longest_ms: f64,
-    /// The time that nine of ten requests took at most, in milliseconds, rounded up.
+    /// The time that 99 of 100 requests took at most once the phase's condition had come about, in milliseconds, rounded
+    /// up: those by the path that is left, in software too.
     pub(crate) usual_ms: f64,
     /// The longest that a ready thread was seen to wait for a processor.
     pub(crate) scheduler_ms: f64,
@@ -119,7 +120,7 @@ impl Stage<'_> {
             settled_work: last.since(&middle),
             dummies_to_software: last.dummies_to_software().saturating_sub(first.dummies_to_software()),
             longest_ms: last.longest_ms_since(&first),
-            usual_ms: last.usual_ms_since(&first),
+            usual_ms: last.usual_ms_since(&middle),
             scheduler_ms: self.watchdogs.take_phase().as_secs_f64() * 1000.0,
             allowance: played.allowance,
         });
