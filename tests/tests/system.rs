@@ -155,7 +155,7 @@ fn requests_in_flight_on_a_killed_device_are_replayed_at_once_and_it_is_used_aga
 fn an_instance_goes_back_when_its_process_ends_though_a_child_of_it_lives_on() {
     let stats = Scratch::new();
     let emulator = Emulator::start_with(1, &["--instances", "1"]);
-    let (mut reader, writer) = std::io::pipe().unwrap();
+    let (reader, writer) = rustix::pipe::pipe().unwrap();
     // SAFETY: the child uses what Hotspare promises to work in a child, and leaves by `_exit`.
     let child = unsafe { libc::fork() };
     if child == 0 {
@@ -174,13 +174,13 @@ fn an_instance_goes_back_when_its_process_ends_though_a_child_of_it_lives_on() {
         }
         let mut message = grandchild.to_ne_bytes().to_vec();
         message.push(u8::from(worked));
-        let _ = std::io::Write::write_all(&mut &writer, &message);
+        let _ = rustix::io::write(&writer, &message);
         // SAFETY: ends this process at once, with the grandchild holding all that it had open.
         unsafe { libc::_exit(0) };
     }
     drop(writer);
     let mut message = [0; 5];
-    std::io::Read::read_exact(&mut reader, &mut message).unwrap();
+    assert_eq!(rustix::io::read(&reader, &mut message).unwrap(), message.len(), "the child wrote nothing");
     let grandchild = i32::from_ne_bytes([message[0], message[1], message[2], message[3]]);
     // SAFETY: waits for our own child.
     unsafe { libc::waitpid(child, std::ptr::null_mut(), 0) };
