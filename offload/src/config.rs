@@ -242,6 +242,15 @@ mod tests {
     }
 
     #[test]
+    fn the_readme_has_every_setting_as_it_is() {
+        let readme = include_str!("../../README.md");
+        for Setting { name, default, allowed, .. } in SETTINGS {
+            let row = format!("| `{name}` | `{default}` | {allowed} |");
+            assert!(readme.contains(&row), "missing in README.md: {row}");
+        }
+    }
+
+    #[test]
     fn a_wrong_value_names_key_value_and_what_is_allowed() {
         let mut config = Config::default();
         for (name, value) in [
