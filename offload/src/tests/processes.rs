@@ -13,12 +13,19 @@ fn in_child(work: impl FnOnce() -> bool) -> i32 {
     // tested) and leaves by `_exit`, without running destructors of the parent's things.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        die_with_the_test();
         let good = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or(false);
         // SAFETY: ends this process at once.
         unsafe { libc::_exit(if good { 0 } else { 1 }) };
     }
     assert!(child > 0);
     wait_for(child)
+}
+
+/// In a child: it ends when the thread that forked it does, so that a test that fails leaves nothing behind.
+fn die_with_the_test() {
+    // SAFETY: a plain system call.
+    unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) };
 }
 
 fn wait_for(child: i32) -> i32 {
@@ -83,6 +90,7 @@ fn what_a_killed_process_had_in_flight_is_counted_as_abandoned() {
     // SAFETY: as in `in_child`; the child ends by the signal.
     let child = unsafe { libc::fork() };
     if child == 0 {
+        die_with_the_test();
         let _ = offload.execute(request(4));
         rig.devices[0].set(Mode::Silent);
         let tickets: Vec<_> = (0..3).map(|_| offload.submit(request(4), Completion::Ticket)).collect();
