@@ -222,7 +222,7 @@ fn stats_sums_what_the_processes_published() {
         one.add(Counter::Hardware, 4);
         one.add(Counter::Software, 2);
         one.add(Counter::InFlight, 1);
-        one.completed(Kind::EcdsaSign, WorkPath::Hardware, std::time::Duration::from_millis(3));
+        one.completed(Kind::EcdsaSignP256, WorkPath::Hardware, std::time::Duration::from_millis(3));
         one.device(bdf(FIRST)).unwrap();
     }
     let (code, out, err) = directory.hotspare(&["stats", "--dir", ".", "--json"]);

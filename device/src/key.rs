@@ -19,12 +19,19 @@ pub struct RsaKey {
     pub private: Option<RsaPrivate>,
 }
 
+/// The private part of an RSA key.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct RsaPrivate {
+    /// d.
+    pub exponent: Vec<u8>,
+    /// The Chinese-remainder form, if the key has its two primes. Then this is what devices compute with.
+    pub crt: Option<RsaCrt>,
+}
+
 /// The private part of an RSA key in Chinese-remainder form (RFC 8017, 3.2), two primes, each half the modulus
 /// long.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct RsaPrivate {
-    /// d. Software wants it; devices compute with the five numbers below.
-    pub exponent: Vec<u8>,
+pub struct RsaCrt {
     /// p.
     pub prime1: Vec<u8>,
     /// q.
@@ -47,6 +54,28 @@ pub struct EcKey {
     pub scalar: Vec<u8>,
 }
 
+/// A public point on a short Weierstrass curve, each coordinate big-endian and [`Curve::field_bytes`] long. Whether it is on
+/// the curve is for whoever makes the key to check.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct EcPublicKey {
+    /// The curve.
+    #[zeroize(skip)]
+    pub curve: Curve,
+    /// x.
+    pub x: Vec<u8>,
+    /// y.
+    pub y: Vec<u8>,
+}
+
+/// What a number is raised to, and by what the result is reduced: a Diffie-Hellman key (RFC 7919, SP 800-56A).
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct ModExpKey {
+    /// The modulus, odd, without leading zero bytes.
+    pub modulus: Vec<u8>,
+    /// The exponent, above 0, not longer than the modulus.
+    pub exponent: Vec<u8>,
+}
+
 /// A private scalar for RFC 7748, as given (clamping happens where it is used), little-endian.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct MontgomeryKey {
@@ -65,8 +94,12 @@ pub enum KeyMaterial {
     Rsa(RsaKey),
     /// A scalar on a short Weierstrass curve.
     Ec(EcKey),
+    /// A point on a short Weierstrass curve, to verify with.
+    EcPublic(EcPublicKey),
     /// A scalar on a Montgomery curve.
     Montgomery(MontgomeryKey),
+    /// An exponent with its modulus.
+    ModExp(ModExpKey),
 }
 
 /// Who may keep something prepared with a key.
@@ -103,6 +136,11 @@ impl Key {
         match &material {
             KeyMaterial::Rsa(key) => check_rsa(key)?,
             KeyMaterial::Ec(key) => check_length("EC scalar", &key.scalar, key.curve.field_bytes())?,
+            KeyMaterial::EcPublic(key) => {
+                check_length("point x", &key.x, key.curve.field_bytes())?;
+                check_length("point y", &key.y, key.curve.field_bytes())?;
+            }
+            KeyMaterial::ModExp(key) => check_mod_exp(key)?,
             KeyMaterial::Montgomery(key) => {
                 check_length("Montgomery scalar", &key.scalar, key.curve.field_bytes())?;
             }
@@ -140,33 +178,53 @@ impl std::fmt::Debug for Key {
         match &self.0.material {
             KeyMaterial::Rsa(key) => write!(f, "RSA key of {} bits (not shown)", key.modulus.len() * 8),
             KeyMaterial::Ec(key) => write!(f, "{:?} key (not shown)", key.curve),
+            KeyMaterial::EcPublic(key) => write!(f, "{:?} public key", key.curve),
+            KeyMaterial::ModExp(key) => {
+                write!(f, "exponent for a modulus of {} bits (not shown)", key.modulus.len() * 8)
+            }
             KeyMaterial::Montgomery(key) => write!(f, "{:?} key (not shown)", key.curve),
         }
     }
 }
 
-/// Longest RSA modulus that a request may have: 8192 bits.
+/// Longest modulus that a request may have, of RSA or of a modular exponentiation: 8192 bits.
 pub const RSA_MAX_BYTES: usize = 1024;
+/// Shortest modulus.
+const MODULUS_MIN_BYTES: usize = 64;
+
+fn check_modulus(n: &[u8]) -> Result<(), InvalidRequest> {
+    if n.len() < MODULUS_MIN_BYTES || n.len() > RSA_MAX_BYTES {
+        return Err(InvalidRequest::KeyNumber("modulus: between 64 and 1024 bytes"));
+    }
+    if n[0] == 0 || n[n.len() - 1] & 1 == 0 {
+        return Err(InvalidRequest::KeyNumber("modulus: odd, without leading zeros"));
+    }
+    Ok(())
+}
+
+fn check_mod_exp(key: &ModExpKey) -> Result<(), InvalidRequest> {
+    check_modulus(&key.modulus)?;
+    let exponent = &key.exponent;
+    if exponent.len() > key.modulus.len() || exponent.iter().all(|byte| *byte == 0) {
+        return Err(InvalidRequest::KeyNumber("exponent: above 0, not longer than the modulus"));
+    }
+    Ok(())
+}
 
 fn check_rsa(key: &RsaKey) -> Result<(), InvalidRequest> {
     let n = &key.modulus;
-    if n.len() < 64 || n.len() > RSA_MAX_BYTES {
-        return Err(InvalidRequest::KeyNumber("RSA modulus: between 64 and 1024 bytes"));
-    }
-    if n[0] == 0 || n[n.len() - 1] & 1 == 0 {
-        return Err(InvalidRequest::KeyNumber("RSA modulus: odd, without leading zeros"));
-    }
+    check_modulus(n)?;
     let e = &key.public_exponent;
     if e.is_empty() || e.len() > n.len() || e[e.len() - 1] & 1 == 0 {
         return Err(InvalidRequest::KeyNumber("RSA public exponent: odd, not longer than the modulus"));
     }
-    if let Some(private) = &key.private {
-        if private.exponent.is_empty() || private.exponent.len() > n.len() {
-            return Err(InvalidRequest::KeyNumber("RSA private exponent: not longer than the modulus"));
-        }
+    let Some(private) = &key.private else { return Ok(()) };
+    if private.exponent.is_empty() || private.exponent.len() > n.len() {
+        return Err(InvalidRequest::KeyNumber("RSA private exponent: not longer than the modulus"));
+    }
+    if let Some(crt) = &private.crt {
         let half = n.len().div_ceil(2);
-        let parts =
-            [&private.prime1, &private.prime2, &private.exponent1, &private.exponent2, &private.coefficient];
+        let parts = [&crt.prime1, &crt.prime2, &crt.exponent1, &crt.exponent2, &crt.coefficient];
         if parts.iter().any(|part| part.is_empty() || part.len() > half) {
             return Err(InvalidRequest::KeyNumber("RSA primes and their numbers: at most half the modulus"));
         }

@@ -22,6 +22,8 @@ pub use instance::{
     Device, Driver, Instance, InstanceOptions, Occupancy, OpenError, Response, Sink, State, Status,
     SubmitError, Tag,
 };
-pub use key::{EcKey, Executor, Key, KeyMaterial, MontgomeryKey, RsaKey, RsaPrivate};
+pub use key::{
+    EcKey, EcPublicKey, Executor, Key, KeyMaterial, ModExpKey, MontgomeryKey, RsaCrt, RsaKey, RsaPrivate,
+};
 pub use request::{Curve, InvalidRequest, Kind, MontgomeryCurve, Operation, Output, Request};
 pub use spec::open;

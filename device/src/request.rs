@@ -12,14 +12,33 @@ use crate::key::{Key, KeyMaterial, RSA_MAX_BYTES};
 pub enum Curve {
     /// secp256r1.
     P256,
+    /// secp384r1.
+    P384,
+    /// secp521r1.
+    P521,
 }
 
 impl Curve {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::P256, Self::P384, Self::P521];
+
     /// Length of a coordinate, and of a scalar, in bytes.
     #[must_use]
     pub const fn field_bytes(self) -> usize {
         match self {
             Self::P256 => 32,
+            Self::P384 => 48,
+            Self::P521 => 66,
+        }
+    }
+
+    /// The generator's x and y, each [`Self::field_bytes`] long (FIPS 186-4, D.1.2).
+    #[must_use]
+    pub const fn generator(self) -> (&'static [u8], &'static [u8]) {
+        match self {
+            Self::P256 => (&generators::P256_X, &generators::P256_Y),
+            Self::P384 => (&generators::P384_X, &generators::P384_Y),
+            Self::P521 => (&generators::P521_X, &generators::P521_Y),
         }
     }
 }
@@ -30,6 +49,8 @@ impl Curve {
 pub enum MontgomeryCurve {
     /// Curve25519.
     X25519,
+    /// Curve448.
+    X448,
 }
 
 impl MontgomeryCurve {
@@ -38,6 +59,16 @@ impl MontgomeryCurve {
     pub const fn field_bytes(self) -> usize {
         match self {
             Self::X25519 => 32,
+            Self::X448 => 56,
+        }
+    }
+
+    /// The base point's u (RFC 7748, 4.1 and 4.2), which [`Self::field_bytes`] zero bytes follow up to the field's length.
+    #[must_use]
+    pub const fn base(self) -> u8 {
+        match self {
+            Self::X25519 => 9,
+            Self::X448 => 5,
         }
     }
 }
@@ -46,51 +77,98 @@ impl MontgomeryCurve {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Operation {
-    /// RSADP / RSASP1 with the Chinese remainder theorem (RFC 8017, 5.1.2). Input: a number below the modulus.
+    /// RSADP / RSASP1 with the Chinese remainder theorem (RFC 8017, 5.1.2, 2.b). Input: a number below the modulus.
     /// Output: as long as the modulus.
     RsaPrivate,
+    /// RSADP / RSASP1 with modulus and private exponent alone (RFC 8017, 5.1.2, 2.a), for keys without primes. Input and
+    /// output as for `RsaPrivate`.
+    RsaPrivateExponent,
     /// RSAEP / RSAVP1 (RFC 8017, 5.1.1). Input and output as for `RsaPrivate`.
     RsaPublic,
     /// ECDSA signature (FIPS 186-5, 6.4.1) over a digest, with the nonce k given. Input: digest (1 to 64 bytes), nonce
     /// (field length). Output: r, s, each of field length. Software may draw a nonce of its own.
     EcdsaSign(Curve),
-    /// The key's scalar times a point. Input: the point's x, y. Output: the product's x, y.
+    /// ECDSA verification (FIPS 186-5, 6.4.2) with a public key. Input: digest (1 to 64 bytes), r, s (field length each).
+    /// Output, of field length: r if the signature is right, anything else if not. (v of step 6 is such an output. The driver of
+    /// a device that says only yes or no gives r, or zeros. So no disturbed bit turns a wrong signature into a right one.)
+    EcdsaVerify(Curve),
+    /// The key's scalar times a point. Input: the point's x, y. Output: the product's x, y. Of the generator, this makes
+    /// a public key.
     EcMultiply(Curve),
-    /// The X25519 function (RFC 7748, 5). Input: u. Output: u'. An all-zero result is left to the caller to
-    /// judge.
+    /// The X25519 or X448 function (RFC 7748, 5). Input: u. Output: u'. An all-zero result is left to the caller to
+    /// judge. Of the base point, this makes a public key.
     MontgomeryMultiply(MontgomeryCurve),
+    /// Input ^ exponent mod modulus, the last two from the key, the modulus odd. Input: a number below the modulus, as long as it.
+    /// Output: as long as the modulus.
+    ModExp,
 }
 
-/// The kinds of operation, for tables and counters.
+/// The kinds of operation, for tables and counters: those that take about the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(usize)]
 pub enum Kind {
-    /// [`Operation::RsaPrivate`], up to 2048 bits.
+    /// [`Operation::RsaPrivate`] or [`Operation::RsaPrivateExponent`], up to 2048 bits.
     RsaPrivate2048,
-    /// [`Operation::RsaPrivate`], up to 3072 bits.
+    /// The same, up to 3072 bits.
     RsaPrivate3072,
-    /// [`Operation::RsaPrivate`], longer.
+    /// The same, up to 4096 bits.
     RsaPrivate4096,
+    /// The same, longer.
+    RsaPrivate8192,
     /// [`Operation::RsaPublic`].
     RsaPublic,
-    /// [`Operation::EcdsaSign`].
-    EcdsaSign,
-    /// [`Operation::EcMultiply`].
-    EcMultiply,
-    /// [`Operation::MontgomeryMultiply`].
-    MontgomeryMultiply,
+    /// [`Operation::EcdsaSign`] on P-256.
+    EcdsaSignP256,
+    /// The same on P-384.
+    EcdsaSignP384,
+    /// The same on P-521.
+    EcdsaSignP521,
+    /// [`Operation::EcdsaVerify`] on P-256.
+    EcdsaVerifyP256,
+    /// The same on P-384.
+    EcdsaVerifyP384,
+    /// The same on P-521.
+    EcdsaVerifyP521,
+    /// [`Operation::EcMultiply`] on P-256.
+    EcMultiplyP256,
+    /// The same on P-384.
+    EcMultiplyP384,
+    /// The same on P-521.
+    EcMultiplyP521,
+    /// [`Operation::MontgomeryMultiply`] on Curve25519.
+    X25519,
+    /// The same on Curve448.
+    X448,
+    /// [`Operation::ModExp`], modulus up to 2048 bits.
+    ModExp2048,
+    /// The same, up to 4096 bits.
+    ModExp4096,
+    /// The same, longer.
+    ModExp8192,
 }
 
 impl Kind {
     /// All of them, in the order of their numbers.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 19] = [
         Self::RsaPrivate2048,
         Self::RsaPrivate3072,
         Self::RsaPrivate4096,
+        Self::RsaPrivate8192,
         Self::RsaPublic,
-        Self::EcdsaSign,
-        Self::EcMultiply,
-        Self::MontgomeryMultiply,
+        Self::EcdsaSignP256,
+        Self::EcdsaSignP384,
+        Self::EcdsaSignP521,
+        Self::EcdsaVerifyP256,
+        Self::EcdsaVerifyP384,
+        Self::EcdsaVerifyP521,
+        Self::EcMultiplyP256,
+        Self::EcMultiplyP384,
+        Self::EcMultiplyP521,
+        Self::X25519,
+        Self::X448,
+        Self::ModExp2048,
+        Self::ModExp4096,
+        Self::ModExp8192,
     ];
 
     /// Its name in statistics.
@@ -100,10 +178,22 @@ impl Kind {
             Self::RsaPrivate2048 => "rsa2048-private",
             Self::RsaPrivate3072 => "rsa3072-private",
             Self::RsaPrivate4096 => "rsa4096-private",
+            Self::RsaPrivate8192 => "rsa8192-private",
             Self::RsaPublic => "rsa-public",
-            Self::EcdsaSign => "ecdsa-p256-sign",
-            Self::EcMultiply => "ec-p256-multiply",
-            Self::MontgomeryMultiply => "x25519",
+            Self::EcdsaSignP256 => "ecdsa-p256-sign",
+            Self::EcdsaSignP384 => "ecdsa-p384-sign",
+            Self::EcdsaSignP521 => "ecdsa-p521-sign",
+            Self::EcdsaVerifyP256 => "ecdsa-p256-verify",
+            Self::EcdsaVerifyP384 => "ecdsa-p384-verify",
+            Self::EcdsaVerifyP521 => "ecdsa-p521-verify",
+            Self::EcMultiplyP256 => "ec-p256-multiply",
+            Self::EcMultiplyP384 => "ec-p384-multiply",
+            Self::EcMultiplyP521 => "ec-p521-multiply",
+            Self::X25519 => "x25519",
+            Self::X448 => "x448",
+            Self::ModExp2048 => "modexp2048",
+            Self::ModExp4096 => "modexp4096",
+            Self::ModExp8192 => "modexp8192",
         }
     }
 }
@@ -203,7 +293,10 @@ impl Request {
         match key.material() {
             KeyMaterial::Rsa(rsa) if rsa.private.is_some() => {
                 check_below(input, &rsa.modulus)?;
-                Self::make(Operation::RsaPrivate, key, &[input])
+                let has_primes = rsa.private.as_ref().is_some_and(|private| private.crt.is_some());
+                let operation =
+                    if has_primes { Operation::RsaPrivate } else { Operation::RsaPrivateExponent };
+                Self::make(operation, key, &[input])
             }
             _ => Err(InvalidRequest::WrongKey),
         }
@@ -230,12 +323,32 @@ impl Request {
     /// [`InvalidRequest`]: no EC key, wrong lengths.
     pub fn ecdsa_sign(key: &Key, digest: &[u8], nonce: &[u8]) -> Result<Self, InvalidRequest> {
         let KeyMaterial::Ec(ec) = key.material() else { return Err(InvalidRequest::WrongKey) };
-        if digest.is_empty() || digest.len() > DIGEST_MAX_BYTES {
-            let (length, wanted) = (digest.len(), DIGEST_MAX_BYTES);
-            return Err(InvalidRequest::Length { what: "digest (at most)", length, wanted });
-        }
+        check_digest(digest)?;
         check_length("nonce", nonce, ec.curve.field_bytes())?;
         Self::make(Operation::EcdsaSign(ec.curve), key, &[digest, nonce])
+    }
+
+    /// Whether (`r`, `s`), each of field length, is a signature over `digest` with the public key `key`: the output says it,
+    /// [`Operation::EcdsaVerify`].
+    ///
+    /// # Errors
+    /// [`InvalidRequest`]: no public EC key, wrong lengths.
+    pub fn ecdsa_verify(key: &Key, digest: &[u8], r: &[u8], s: &[u8]) -> Result<Self, InvalidRequest> {
+        let KeyMaterial::EcPublic(ec) = key.material() else { return Err(InvalidRequest::WrongKey) };
+        check_digest(digest)?;
+        check_length("signature r", r, ec.curve.field_bytes())?;
+        check_length("signature s", s, ec.curve.field_bytes())?;
+        Self::make(Operation::EcdsaVerify(ec.curve), key, &[digest, r, s])
+    }
+
+    /// The key's scalar times the generator: its public key.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`]: no EC key.
+    pub fn ec_multiply_generator(key: &Key) -> Result<Self, InvalidRequest> {
+        let KeyMaterial::Ec(ec) = key.material() else { return Err(InvalidRequest::WrongKey) };
+        let (x, y) = ec.curve.generator();
+        Self::ec_multiply(key, x, y)
     }
 
     /// The key's scalar times the point (`x`, `y`).
@@ -249,7 +362,20 @@ impl Request {
         Self::make(Operation::EcMultiply(ec.curve), key, &[x, y])
     }
 
-    /// X25519 of the key's scalar and `u`.
+    /// X25519 or X448 of the key's scalar and the base point: its public key.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`]: no Montgomery key.
+    pub fn montgomery_multiply_base(key: &Key) -> Result<Self, InvalidRequest> {
+        let KeyMaterial::Montgomery(montgomery) = key.material() else {
+            return Err(InvalidRequest::WrongKey);
+        };
+        let mut base = [0; MontgomeryCurve::X448.field_bytes()];
+        base[0] = montgomery.curve.base();
+        Self::montgomery_multiply(key, &base[..montgomery.curve.field_bytes()])
+    }
+
+    /// X25519 or X448 of the key's scalar and `u`.
     ///
     /// # Errors
     /// [`InvalidRequest`]: no Montgomery key, wrong length.
@@ -259,6 +385,16 @@ impl Request {
         };
         check_length("u coordinate", u, montgomery.curve.field_bytes())?;
         Self::make(Operation::MontgomeryMultiply(montgomery.curve), key, &[u])
+    }
+
+    /// `base` to the power of the key's exponent. `base` is below the key's modulus, and as long as it.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`]: no such key, wrong length, number too large.
+    pub fn mod_exp(key: &Key, base: &[u8]) -> Result<Self, InvalidRequest> {
+        let KeyMaterial::ModExp(numbers) = key.material() else { return Err(InvalidRequest::WrongKey) };
+        check_below(base, &numbers.modulus)?;
+        Self::make(Operation::ModExp, key, &[base])
     }
 
     fn make(operation: Operation, key: &Key, parts: &[&[u8]]) -> Result<Self, InvalidRequest> {
@@ -287,11 +423,13 @@ impl Request {
     #[must_use]
     pub fn output_length(&self) -> usize {
         match (self.operation, self.key.material()) {
-            (Operation::RsaPrivate | Operation::RsaPublic, KeyMaterial::Rsa(key)) => key.modulus.len(),
             (Operation::EcdsaSign(curve) | Operation::EcMultiply(curve), _) => 2 * curve.field_bytes(),
+            (Operation::EcdsaVerify(curve), _) => curve.field_bytes(),
             (Operation::MontgomeryMultiply(curve), _) => curve.field_bytes(),
-            // The constructors never join an RSA operation with another key.
-            (Operation::RsaPrivate | Operation::RsaPublic, _) => 0,
+            (_, KeyMaterial::Rsa(key)) => key.modulus.len(),
+            (_, KeyMaterial::ModExp(key)) => key.modulus.len(),
+            // The constructors never join an operation with a key of another kind.
+            (_, KeyMaterial::Ec(_) | KeyMaterial::EcPublic(_) | KeyMaterial::Montgomery(_)) => 0,
         }
     }
 
@@ -299,17 +437,39 @@ impl Request {
     #[must_use]
     pub fn kind(&self) -> Kind {
         match self.operation {
-            Operation::RsaPrivate => match self.output_length() {
+            Operation::RsaPrivate | Operation::RsaPrivateExponent => match self.output_length() {
                 ..=256 => Kind::RsaPrivate2048,
                 257..=384 => Kind::RsaPrivate3072,
-                _ => Kind::RsaPrivate4096,
+                385..=512 => Kind::RsaPrivate4096,
+                _ => Kind::RsaPrivate8192,
             },
             Operation::RsaPublic => Kind::RsaPublic,
-            Operation::EcdsaSign(_) => Kind::EcdsaSign,
-            Operation::EcMultiply(_) => Kind::EcMultiply,
-            Operation::MontgomeryMultiply(_) => Kind::MontgomeryMultiply,
+            Operation::EcdsaSign(Curve::P256) => Kind::EcdsaSignP256,
+            Operation::EcdsaSign(Curve::P384) => Kind::EcdsaSignP384,
+            Operation::EcdsaSign(Curve::P521) => Kind::EcdsaSignP521,
+            Operation::EcdsaVerify(Curve::P256) => Kind::EcdsaVerifyP256,
+            Operation::EcdsaVerify(Curve::P384) => Kind::EcdsaVerifyP384,
+            Operation::EcdsaVerify(Curve::P521) => Kind::EcdsaVerifyP521,
+            Operation::EcMultiply(Curve::P256) => Kind::EcMultiplyP256,
+            Operation::EcMultiply(Curve::P384) => Kind::EcMultiplyP384,
+            Operation::EcMultiply(Curve::P521) => Kind::EcMultiplyP521,
+            Operation::MontgomeryMultiply(MontgomeryCurve::X25519) => Kind::X25519,
+            Operation::MontgomeryMultiply(MontgomeryCurve::X448) => Kind::X448,
+            Operation::ModExp => match self.output_length() {
+                ..=256 => Kind::ModExp2048,
+                257..=512 => Kind::ModExp4096,
+                _ => Kind::ModExp8192,
+            },
         }
     }
+}
+
+fn check_digest(digest: &[u8]) -> Result<(), InvalidRequest> {
+    if (1..=DIGEST_MAX_BYTES).contains(&digest.len()) {
+        return Ok(());
+    }
+    let (length, wanted) = (digest.len(), DIGEST_MAX_BYTES);
+    Err(InvalidRequest::Length { what: "digest (at most)", length, wanted })
 }
 
 fn check_length(what: &'static str, bytes: &[u8], wanted: usize) -> Result<(), InvalidRequest> {
@@ -321,8 +481,50 @@ fn check_length(what: &'static str, bytes: &[u8], wanted: usize) -> Result<(), I
 }
 
 fn check_below(input: &[u8], modulus: &[u8]) -> Result<(), InvalidRequest> {
-    check_length("RSA input", input, modulus.len())?;
-    // Not constant-time: the input of a private operation is a ciphertext or a padded digest, both public; whether
-    // it is below the modulus is what every implementation reports.
+    check_length("number", input, modulus.len())?;
+    // Not constant-time: the input of a private operation is a ciphertext, a padded digest or a peer's public key, all
+    // public; whether it is below the modulus is what every implementation reports.
     if input < modulus { Ok(()) } else { Err(InvalidRequest::NotBelowModulus) }
+}
+
+/// The generators of FIPS 186-4, D.1.2.
+mod generators {
+    #[rustfmt::skip]
+    pub(super) const P256_X: [u8; 32] = [
+        0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2,
+        0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96,
+    ];
+    #[rustfmt::skip]
+    pub(super) const P256_Y: [u8; 32] = [
+        0x4f, 0xe3, 0x42, 0xe2, 0xfe, 0x1a, 0x7f, 0x9b, 0x8e, 0xe7, 0xeb, 0x4a, 0x7c, 0x0f, 0x9e, 0x16,
+        0x2b, 0xce, 0x33, 0x57, 0x6b, 0x31, 0x5e, 0xce, 0xcb, 0xb6, 0x40, 0x68, 0x37, 0xbf, 0x51, 0xf5,
+    ];
+    #[rustfmt::skip]
+    pub(super) const P384_X: [u8; 48] = [
+        0xaa, 0x87, 0xca, 0x22, 0xbe, 0x8b, 0x05, 0x37, 0x8e, 0xb1, 0xc7, 0x1e, 0xf3, 0x20, 0xad, 0x74,
+        0x6e, 0x1d, 0x3b, 0x62, 0x8b, 0xa7, 0x9b, 0x98, 0x59, 0xf7, 0x41, 0xe0, 0x82, 0x54, 0x2a, 0x38,
+        0x55, 0x02, 0xf2, 0x5d, 0xbf, 0x55, 0x29, 0x6c, 0x3a, 0x54, 0x5e, 0x38, 0x72, 0x76, 0x0a, 0xb7,
+    ];
+    #[rustfmt::skip]
+    pub(super) const P384_Y: [u8; 48] = [
+        0x36, 0x17, 0xde, 0x4a, 0x96, 0x26, 0x2c, 0x6f, 0x5d, 0x9e, 0x98, 0xbf, 0x92, 0x92, 0xdc, 0x29,
+        0xf8, 0xf4, 0x1d, 0xbd, 0x28, 0x9a, 0x14, 0x7c, 0xe9, 0xda, 0x31, 0x13, 0xb5, 0xf0, 0xb8, 0xc0,
+        0x0a, 0x60, 0xb1, 0xce, 0x1d, 0x7e, 0x81, 0x9d, 0x7a, 0x43, 0x1d, 0x7c, 0x90, 0xea, 0x0e, 0x5f,
+    ];
+    #[rustfmt::skip]
+    pub(super) const P521_X: [u8; 66] = [
+        0x00, 0xc6, 0x85, 0x8e, 0x06, 0xb7, 0x04, 0x04, 0xe9, 0xcd, 0x9e, 0x3e, 0xcb, 0x66, 0x23, 0x95,
+        0xb4, 0x42, 0x9c, 0x64, 0x81, 0x39, 0x05, 0x3f, 0xb5, 0x21, 0xf8, 0x28, 0xaf, 0x60, 0x6b, 0x4d,
+        0x3d, 0xba, 0xa1, 0x4b, 0x5e, 0x77, 0xef, 0xe7, 0x59, 0x28, 0xfe, 0x1d, 0xc1, 0x27, 0xa2, 0xff,
+        0xa8, 0xde, 0x33, 0x48, 0xb3, 0xc1, 0x85, 0x6a, 0x42, 0x9b, 0xf9, 0x7e, 0x7e, 0x31, 0xc2, 0xe5,
+        0xbd, 0x66,
+    ];
+    #[rustfmt::skip]
+    pub(super) const P521_Y: [u8; 66] = [
+        0x01, 0x18, 0x39, 0x29, 0x6a, 0x78, 0x9a, 0x3b, 0xc0, 0x04, 0x5c, 0x8a, 0x5f, 0xb4, 0x2c, 0x7d,
+        0x1b, 0xd9, 0x98, 0xf5, 0x44, 0x49, 0x57, 0x9b, 0x44, 0x68, 0x17, 0xaf, 0xbd, 0x17, 0x27, 0x3e,
+        0x66, 0x2c, 0x97, 0xee, 0x72, 0x99, 0x5e, 0xf4, 0x26, 0x40, 0xc5, 0x50, 0xb9, 0x01, 0x3f, 0xad,
+        0x07, 0x61, 0x35, 0x3c, 0x70, 0x86, 0xa2, 0x72, 0xc2, 0x40, 0x88, 0xbe, 0x94, 0x76, 0x9f, 0xd1,
+        0x66, 0x50,
+    ];
 }

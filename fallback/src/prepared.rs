@@ -62,7 +62,9 @@ impl PreparedKey {
         let (library, operands) = (self.library, request.operands());
         let first = operands.part(0);
         match (request.operation(), &self.kind, request.key().material()) {
-            (Operation::RsaPrivate, Kind::Rsa(key), _) => key.private(library, first, output),
+            (Operation::RsaPrivate | Operation::RsaPrivateExponent, Kind::Rsa(key), _) => {
+                key.private(library, first, output)
+            }
             (Operation::RsaPublic, Kind::Rsa(key), _) => key.public(library, first, output),
             (Operation::EcdsaSign(_), Kind::Ec(prepared), KeyMaterial::Ec(key)) => {
                 prepared.signer(library, key)?.sign(library, first, output)

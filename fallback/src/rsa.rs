@@ -65,13 +65,14 @@ impl PreparedRsa {
 }
 
 fn with_private<'a>(params: Params<'a>, private: &RsaPrivate) -> Params<'a> {
+    let params = params.integer(c"d", &private.exponent);
+    let Some(crt) = &private.crt else { return params };
     params
-        .integer(c"d", &private.exponent)
-        .integer(c"rsa-factor1", &private.prime1)
-        .integer(c"rsa-factor2", &private.prime2)
-        .integer(c"rsa-exponent1", &private.exponent1)
-        .integer(c"rsa-exponent2", &private.exponent2)
-        .integer(c"rsa-coefficient1", &private.coefficient)
+        .integer(c"rsa-factor1", &crt.prime1)
+        .integer(c"rsa-factor2", &crt.prime2)
+        .integer(c"rsa-exponent1", &crt.exponent1)
+        .integer(c"rsa-exponent2", &crt.exponent2)
+        .integer(c"rsa-coefficient1", &crt.coefficient)
 }
 
 fn run(

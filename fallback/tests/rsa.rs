@@ -57,14 +57,11 @@ fn a_broken_key_never_gives_a_wrong_result() {
     let fallback = Fallback::new("default");
     let encoded = pkcs1_sha256(b"message", 256);
     let right = run(&fallback, &Request::rsa_private(&rsa_key(RSA_2048), &encoded).unwrap()).unwrap();
-    let breakers: [fn(&mut hotspare_device::RsaPrivate); 3] = [
-        |private| private.exponent1[60] ^= 4,
-        |private| private.exponent2[60] ^= 4,
-        |private| private.coefficient[60] ^= 4,
-    ];
+    let breakers: [fn(&mut hotspare_device::RsaCrt); 3] =
+        [|crt| crt.exponent1[60] ^= 4, |crt| crt.exponent2[60] ^= 4, |crt| crt.coefficient[60] ^= 4];
     for break_one in breakers {
         let mut numbers = rsa_numbers(RSA_2048);
-        break_one(numbers.private.as_mut().unwrap());
+        break_one(numbers.private.as_mut().and_then(|private| private.crt.as_mut()).unwrap());
         let key = Key::new(KeyMaterial::Rsa(numbers)).unwrap();
         match run(&fallback, &Request::rsa_private(&key, &encoded).unwrap()) {
             Ok(result) => assert_eq!(result, right),

@@ -12,7 +12,7 @@ use crate::error::{DemoError, strange};
 use crate::load::{Counted, Tally};
 
 /// Each full handshake has the server make one signature, so its path is the handshake's.
-const SIGNATURES: [Kind; 2] = [Kind::RsaPrivate2048, Kind::EcdsaSign];
+const SIGNATURES: [Kind; 2] = [Kind::RsaPrivate2048, Kind::EcdsaSignP256];
 
 /// See the module.
 #[derive(Debug, Clone)]

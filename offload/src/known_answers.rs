@@ -3,7 +3,7 @@
 //! Every operation is here once. An ECDSA signature has one right answer only because its nonce is given.
 
 use hotspare_device::{
-    Curve, EcKey, InvalidRequest, Key, KeyMaterial, MontgomeryCurve, MontgomeryKey, Request, RsaKey,
+    Curve, EcKey, InvalidRequest, Key, KeyMaterial, MontgomeryCurve, MontgomeryKey, Request, RsaCrt, RsaKey,
     RsaPrivate,
 };
 
@@ -38,11 +38,13 @@ fn rsa_key() -> Result<Key, InvalidRequest> {
         public_exponent: vec![1, 0, 1],
         private: Some(RsaPrivate {
             exponent: EXPONENT.to_vec(),
-            prime1: PRIME1.to_vec(),
-            prime2: PRIME2.to_vec(),
-            exponent1: EXPONENT1.to_vec(),
-            exponent2: EXPONENT2.to_vec(),
-            coefficient: COEFFICIENT.to_vec(),
+            crt: Some(RsaCrt {
+                prime1: PRIME1.to_vec(),
+                prime2: PRIME2.to_vec(),
+                exponent1: EXPONENT1.to_vec(),
+                exponent2: EXPONENT2.to_vec(),
+                coefficient: COEFFICIENT.to_vec(),
+            }),
         }),
     }))
 }

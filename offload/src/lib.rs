@@ -12,6 +12,7 @@ mod probe;
 mod process;
 mod router;
 mod sink;
+mod software;
 mod target;
 mod ticket;
 mod usual;
@@ -27,10 +28,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hotspare_device::stats::{Counter, Path, Published};
-use hotspare_device::{InvalidRequest, Output, Request};
+use hotspare_device::{InvalidRequest, Kind, Output, Request};
 use hotspare_fallback::Fallback;
 
 pub use config::{Config, DeadlineRule, SETTINGS, Setting, SettingError};
+pub use software::SoftwareRequest;
 pub use ticket::{Completion, Ticket};
 
 use crate::core::{Core, SoftwareStep, Step, software_error};
@@ -97,9 +99,9 @@ impl Offload {
 
     /// Accepts `request` and returns at once. It moves on when somebody calls [`Offload::drive`].
     pub fn submit(&self, request: Request, completion: Completion) -> Ticket {
-        let notice = match completion {
-            Completion::Ticket => None,
-            Completion::Notice(notice) => Some(notice),
+        let notice: Option<ticket::Notice> = match completion {
+            Completion::Poll => None,
+            Completion::Wake(waker) => Some(Box::new(move || waker.wake())),
         };
         let Some(process) = self.enter() else {
             return Ticket::ended(self.compute(&request), notice);
@@ -125,6 +127,29 @@ impl Offload {
     /// to be. If there is nothing to do, sleeps until there is, no longer than `longest`. Returns how many requests have ended.
     pub fn drive(&self, longest: Duration) -> usize {
         self.process.current().map_or(0, |process| drive::turn(&process.core, longest, &|| false))
+    }
+
+    /// [`Offload::drive`] without sleeping.
+    pub fn poll(&self) -> usize {
+        self.drive(Duration::ZERO)
+    }
+
+    /// Whether a device is in use at this moment. The first call in a process looks for devices, as its first request does.
+    pub fn has_hardware(&self) -> bool {
+        self.enter().is_some_and(|process| process.core.has_active())
+    }
+
+    /// For a face that can compute a request of this kind itself, as well as the software path would: counts it as a
+    /// request, from now to [`SoftwareRequest::end`]. None if there is a device for it, or if hardware is required: then make a
+    /// request of it.
+    pub fn begin_software(&self, kind: Kind) -> Option<SoftwareRequest> {
+        if self.config.require_hardware {
+            return None;
+        }
+        match self.enter() {
+            Some(process) if process.core.has_active() => None,
+            process => Some(SoftwareRequest::begin(process.map(|process| process.core.clone()), kind)),
+        }
     }
 
     /// Counts an operation that a face computed by itself, in software, since no device is meant for it (a cheap

@@ -1,6 +1,7 @@
 //! A ticket: what the submitter of an asynchronous request holds.
 
 use std::sync::Arc;
+use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use hotspare_device::Output;
@@ -10,15 +11,15 @@ use crate::core::Core;
 use crate::drive;
 use crate::ledger::{EntryId, Stage};
 
-/// How to be told that a request has ended.
-#[derive(Default)]
+/// Who moves an asynchronous request on, and how its owner learns of it.
+#[derive(Debug, Clone, Default)]
 pub enum Completion {
-    /// Not at all: look at the ticket.
+    /// Its owner does, and looks at the ticket: he calls [`crate::Offload::poll`] again and again.
     #[default]
-    Ticket,
-    /// Called once, with no lock held, by whoever drives, or by [`crate::Offload::submit`] itself if the request ends there
-    /// (after a close, or with too many in flight); it may submit and drop tickets. The result is taken from the ticket.
-    Notice(Notice),
+    Poll,
+    /// Hotspare does. When the ticket is worth polling, this is woken, with no lock held, in any thread (also in the one that
+    /// submits, before it has the ticket). It may be woken more than once, and without a reason; it may submit, and drop tickets.
+    Wake(Waker),
 }
 
 /// What is called when a request has ended.
@@ -76,6 +77,15 @@ impl Ticket {
             State::Ended(result) => Some(*result),
             State::Taken => None,
         }
+    }
+
+    /// The result, if the request has ended. What is left to be done for it and takes time (verifying, software) is done here,
+    /// in the thread of its owner.
+    pub fn poll(&mut self) -> Poll<Result<Output, Error>> {
+        if let State::Open { core, .. } = &self.state {
+            drive::turn(core, Duration::ZERO, &|| true);
+        }
+        self.take().map_or(Poll::Pending, Poll::Ready)
     }
 
     /// Drives until the result is there.

@@ -24,7 +24,14 @@ fn seed_micros(kind: Kind) -> u64 {
         Kind::RsaPrivate2048 => 1_000,
         Kind::RsaPrivate3072 => 3_000,
         Kind::RsaPrivate4096 => 6_000,
-        Kind::RsaPublic | Kind::EcdsaSign | Kind::EcMultiply | Kind::MontgomeryMultiply => 200,
+        Kind::RsaPrivate8192 => 40_000,
+        Kind::RsaPublic | Kind::X25519 | Kind::X448 => 200,
+        Kind::EcdsaSignP256 | Kind::EcdsaVerifyP256 | Kind::EcMultiplyP256 => 200,
+        Kind::EcdsaSignP384 | Kind::EcdsaVerifyP384 | Kind::EcMultiplyP384 => 800,
+        Kind::EcdsaSignP521 | Kind::EcdsaVerifyP521 | Kind::EcMultiplyP521 => 1_500,
+        Kind::ModExp2048 => 2_000,
+        Kind::ModExp4096 => 10_000,
+        Kind::ModExp8192 => 60_000,
     }
 }
 
@@ -57,18 +64,18 @@ mod tests {
     fn an_allowance_is_the_longer_of_floor_and_multiple_and_follows_what_is_observed() {
         let usual = UsualTimes::new();
         let rule = DeadlineRule::default();
-        assert_eq!(usual.allowance(Kind::EcdsaSign, rule), Duration::from_millis(20));
+        assert_eq!(usual.allowance(Kind::EcdsaSignP256, rule), Duration::from_millis(20));
         for _ in 0..200 {
-            usual.observe(Kind::EcdsaSign, Duration::from_millis(10));
+            usual.observe(Kind::EcdsaSignP256, Duration::from_millis(10));
         }
-        let allowance = usual.allowance(Kind::EcdsaSign, rule);
+        let allowance = usual.allowance(Kind::EcdsaSignP256, rule);
         assert!(
             (Duration::from_millis(78)..=Duration::from_millis(80)).contains(&allowance),
             "{allowance:?}"
         );
         for _ in 0..1000 {
-            usual.observe(Kind::EcdsaSign, Duration::from_secs(3600));
+            usual.observe(Kind::EcdsaSignP256, Duration::from_secs(3600));
         }
-        assert!(usual.allowance(Kind::EcdsaSign, rule) <= Duration::from_secs(8));
+        assert!(usual.allowance(Kind::EcdsaSignP256, rule) <= Duration::from_secs(8));
     }
 }

@@ -8,9 +8,11 @@ use hotspare_fallback::{Fallback, FallbackError};
 pub(crate) fn is_needed(operation: Operation) -> bool {
     match operation {
         // One faulty signature by the Chinese remainder theorem gives a factor of the modulus (Boneh, DeMillo, Lipton 1997).
-        Operation::RsaPrivate => true,
+        Operation::RsaPrivate | Operation::RsaPrivateExponent => true,
         // A point on another curve lets its sender search for the scalar in small groups.
         Operation::EcMultiply(_) => true,
+        // A device's "no" would be an error that is not the caller's.
+        Operation::EcdsaVerify(_) => true,
         _ => false,
     }
 }
@@ -21,7 +23,7 @@ pub(crate) fn is_needed(operation: Operation) -> bool {
 /// The software path could not tell.
 pub(crate) fn verify(fallback: &Fallback, request: &Request, output: &Output) -> Result<bool, FallbackError> {
     match request.operation() {
-        Operation::RsaPrivate => {
+        Operation::RsaPrivate | Operation::RsaPrivateExponent => {
             let public = match Request::rsa_public(request.key(), output) {
                 Ok(public) => public,
                 // Not below the modulus.
@@ -34,6 +36,15 @@ pub(crate) fn verify(fallback: &Fallback, request: &Request, output: &Output) ->
         Operation::EcMultiply(curve) => {
             let (x, y) = output.split_at(output.len() / 2);
             fallback.is_on_curve(curve, x, y)
+        }
+        Operation::EcdsaVerify(_) => {
+            // "Yes" is r itself, which no disturbed bit makes up. "No" is computed again.
+            if **output == *request.operands().part(1) {
+                return Ok(true);
+            }
+            let mut ours = Output::new();
+            fallback.execute(request, &mut ours)?;
+            Ok(*ours != *request.operands().part(1))
         }
         _ => Ok(true),
     }

@@ -139,7 +139,7 @@ fn requests_in_flight_on_a_killed_device_are_replayed_at_once_and_it_is_used_aga
             assert_eq!(*offload.execute(request()).unwrap(), *expected);
             sum(&stats).value(Counter::Hardware) > before
         });
-        let tickets: Vec<_> = (0..200).map(|_| offload.submit(request(), Completion::Ticket)).collect();
+        let tickets: Vec<_> = (0..200).map(|_| offload.submit(request(), Completion::Poll)).collect();
         assert!(emulator.kill_device(0), "round {round}");
         let started = Instant::now();
         for ticket in tickets {

@@ -5,7 +5,7 @@
 //! The sum that always holds (law 2), for each process and over all:
 //! `submitted = hardware + replayed_hardware + software + caller_errors + refused + abandoned + in_flight`.
 //!
-//! Layout, version 1, [`FILE_BYTES`] long, words of 64 bits in the machine's byte order:
+//! Layout, version 2, [`FILE_BYTES`] long, words of 64 bits in the machine's byte order:
 //!
 //! | word | what |
 //! | --- | --- |
@@ -15,9 +15,9 @@
 //! | 4, 5 | the program's name (`/proc/PID/comm`), padded with zeros |
 //! | 6, 7 | nanoseconds since 1970 at which it began; which of the process's files it is |
 //! | 8 ... 71 | [`Counter`]s |
-//! | 72 ... 135 | requests by kind (16 places) and [`Path`] (4) |
-//! | 136 ... 391 | devices: 16 places of 16 words: address (its `Bdf` packed, plus 1; 0: empty), then [`DeviceCounter`]s |
-//! | 392 ... 1023 | latency histogram: how many requests took that many milliseconds ([`LATENCY_BUCKETS`]; the last: as long or longer) |
+//! | 72 ... 199 | requests by kind (32 places) and [`Path`] (4) |
+//! | 200 ... 711 | devices: 32 places of 16 words: address (its `Bdf` packed, plus 1; 0: empty), then [`DeviceCounter`]s |
+//! | 712 ... 2047 | latency histogram: how many requests took that many milliseconds ([`LATENCY_BUCKETS`]; the last: as long or longer) |
 
 mod fold;
 mod publish;
@@ -31,19 +31,19 @@ use crate::address::Bdf;
 /// First word: "hotstats", little-endian.
 const MAGIC: u64 = u64::from_le_bytes(*b"hotstats");
 /// Version of the layout.
-const VERSION: u64 = 1;
+const VERSION: u64 = 2;
 /// Length of a file.
 pub const FILE_BYTES: usize = WORDS * 8;
-const WORDS: usize = 1024;
+const WORDS: usize = 2048;
 const FIRST_COUNTER: usize = 8;
 const FIRST_KIND: usize = 72;
-const FIRST_DEVICE: usize = 136;
-const FIRST_LATENCY: usize = 392;
-const KIND_PLACES: usize = 16;
+const FIRST_DEVICE: usize = 200;
+const FIRST_LATENCY: usize = 712;
+const KIND_PLACES: usize = 32;
 const DEVICE_WORDS: usize = 16;
 
 /// How many devices a process can tell apart; the work of more is counted, but under no device.
-pub const MAX_DEVICES: usize = 16;
+pub const MAX_DEVICES: usize = 32;
 /// Places of the latency histogram, one for each millisecond.
 pub const LATENCY_BUCKETS: usize = WORDS - FIRST_LATENCY;
 
@@ -122,6 +122,8 @@ counters! {
         ActiveDevices = "active_devices",
         /// The longest time from submission to completion, in microseconds.
         LongestMicros = "longest_us",
+        /// Times an application's job was paused until its request had moved on (OpenSSL's ASYNC jobs).
+        JobsPaused = "jobs_paused",
     }
 }
 

@@ -359,7 +359,7 @@ mod tests {
             published.count(Counter::Hardware);
             published.count(Counter::Software);
             published.count(Counter::InFlight);
-            published.completed(Kind::EcdsaSign, Path::Hardware, Duration::from_micros(2500));
+            published.completed(Kind::EcdsaSignP256, Path::Hardware, Duration::from_micros(2500));
             let place = published.device(address).unwrap();
             assert_eq!(published.device(address), Some(place));
             published
@@ -377,7 +377,7 @@ mod tests {
         assert_eq!(sum.value(Counter::Submitted), 6);
         assert_eq!(sum.imbalance(), 0);
         assert_eq!(sum.value(Counter::LongestMicros), 2500);
-        assert_eq!(sum.completed(Kind::EcdsaSign, Path::Hardware), 2);
+        assert_eq!(sum.completed(Kind::EcdsaSignP256, Path::Hardware), 2);
         assert_eq!(sum.latencies()[2], 2);
         assert_eq!(sum.devices()[0].address, address);
         assert_eq!(sum.devices()[0].value(DeviceCounter::Completed), 2);

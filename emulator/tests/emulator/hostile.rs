@@ -16,7 +16,7 @@ fn good(user: &User) -> RequestDescriptor {
     RequestDescriptor {
         sequence: 77,
         epoch: user.state().epoch,
-        operation: operation_code(X25519),
+        operation: operation_code(X25519).unwrap(),
         output_length: 32,
         slot,
         payload_length,

@@ -141,7 +141,7 @@ impl User {
         self.submit_raw(RequestDescriptor {
             sequence: self.submitted + 1,
             epoch,
-            operation: operation_code(operation),
+            operation: operation_code(operation).unwrap(),
             output_length: output_length.try_into().unwrap(),
             slot,
             payload_length,

@@ -3,8 +3,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 use hotspare_device::{
-    Curve, EcKey, InvalidRequest, Key, KeyMaterial, MontgomeryCurve, MontgomeryKey, Output, Request, RsaKey,
-    RsaPrivate,
+    Curve, EcKey, InvalidRequest, Key, KeyMaterial, MontgomeryCurve, MontgomeryKey, Output, Request, RsaCrt,
+    RsaKey, RsaPrivate,
 };
 use hotspare_fallback::{Fallback, FallbackError};
 
@@ -42,7 +42,10 @@ pub fn rsa_numbers(der: &[u8]) -> RsaKey {
     let numbers = integers(der);
     let [_version, modulus, public_exponent, exponent, prime1, prime2, exponent1, exponent2, coefficient] =
         <[Vec<u8>; 9]>::try_from(numbers).unwrap();
-    let private = Some(RsaPrivate { exponent, prime1, prime2, exponent1, exponent2, coefficient });
+    let private = Some(RsaPrivate {
+        exponent,
+        crt: Some(RsaCrt { prime1, prime2, exponent1, exponent2, coefficient }),
+    });
     RsaKey { modulus, public_exponent, private }
 }
 

@@ -11,7 +11,7 @@ use hotspare_device::stats::Counter::{
     Submitted,
 };
 
-use super::rig::{Mode, NO_ENDLESS_WAIT, Rig, eventually, is_right, request};
+use super::rig::{Mode, NO_ENDLESS_WAIT, Rig, eventually, is_right, request, wake};
 use crate::Completion;
 
 const MOMENT: Duration = Duration::from_millis(20);
@@ -26,10 +26,10 @@ fn many_tickets_in_flight_from_one_thread_some_of_them_abandoned_while_devices_d
     for number in 0..2000 {
         let place = number % 5;
         let noticed = noticed.clone();
-        let notice = Box::new(move || {
+        let notice = move || {
             noticed.fetch_add(1, Ordering::Relaxed);
-        });
-        let ticket = offload.submit(request(place), Completion::Notice(notice));
+        };
+        let ticket = offload.submit(request(place), wake(notice));
         if number % 7 == 3 {
             drop(ticket);
             dropped += 1;
@@ -78,7 +78,7 @@ fn an_abandoned_request_ends_once_and_what_the_device_makes_of_it_later_is_nobod
     let offload = rig.offload();
     offload.execute(request(4)).unwrap();
     rig.devices[0].set(Mode::Silent);
-    let tickets: Vec<_> = (0..10).map(|_| offload.submit(request(2), Completion::Ticket)).collect();
+    let tickets: Vec<_> = (0..10).map(|_| offload.submit(request(2), Completion::Poll)).collect();
     rig.devices[0].until_held(10);
     drop(tickets);
     rig.assert_counters(&[(Submitted, 11), (Hardware, 1), (Abandoned, 10)]);
@@ -96,7 +96,7 @@ fn an_answer_after_the_end_changes_nothing_even_before_the_result_is_taken() {
     let offload = crate::Offload::new(config);
     offload.execute(request(4)).unwrap();
     rig.devices[0].set(Mode::Silent);
-    let mut ticket = offload.submit(request(2), Completion::Ticket);
+    let mut ticket = offload.submit(request(2), Completion::Poll);
     rig.devices[0].until_held(1);
     eventually("the deadline passed", || {
         offload.drive(MOMENT);
@@ -118,9 +118,9 @@ fn a_notice_may_submit_and_the_driver_is_woken_by_answers() {
     let inner = offload.clone();
     let first = offload.submit(
         request(4),
-        Completion::Notice(Box::new(move || {
-            let _ = sender.send(inner.submit(request(2), Completion::Ticket));
-        })),
+        wake(move || {
+            let _ = sender.send(inner.submit(request(2), Completion::Poll));
+        }),
     );
     let rounds = Cell::new(0);
     eventually("the notice was given", || {
@@ -141,7 +141,7 @@ fn tickets_of_a_dying_device_are_replayed_and_those_of_a_silent_one_end_by_their
     rig.until(ActiveDevices, 2);
     rig.devices[0].set(Mode::Silent);
     rig.devices[1].set(Mode::Silent);
-    let tickets: Vec<_> = (0..20).map(|_| offload.submit(request(4), Completion::Ticket)).collect();
+    let tickets: Vec<_> = (0..20).map(|_| offload.submit(request(4), Completion::Poll)).collect();
     rig.devices[0].until_held(10);
     rig.devices[1].until_held(10);
     rig.devices[0].fail();

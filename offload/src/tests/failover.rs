@@ -36,7 +36,7 @@ fn a_request_caught_by_a_fatal_error_is_replayed_on_the_other_device() {
     rig.until(ActiveDevices, 2);
     rig.devices[0].set(Mode::Silent);
     rig.devices[1].set(Mode::Silent);
-    let ticket = offload.submit(request(0), Completion::Ticket);
+    let ticket = offload.submit(request(0), Completion::Poll);
     let caught = usize::from(
         rig.devices[0].held() == 0 && {
             rig.devices[1].until_held(1);
@@ -56,7 +56,7 @@ fn with_no_device_left_it_is_replayed_in_software_and_the_work_goes_back_when_th
     let offload = rig.offload();
     offload.execute(request(4)).unwrap();
     rig.devices[0].set(Mode::Silent);
-    let ticket = offload.submit(request(4), Completion::Ticket);
+    let ticket = offload.submit(request(4), Completion::Poll);
     rig.devices[0].until_held(1);
     rig.devices[0].fail();
     assert!(is_right(4, &ticket.wait().unwrap()));
@@ -239,7 +239,7 @@ fn a_device_whose_memory_quarantine_has_filled_is_out_until_it_is_reset() {
     let mut lost = 0;
     // Nobody waits for these any more, and the device does not give their memory back.
     while lost < 16 {
-        drop(offload.submit(request(4), Completion::Ticket));
+        drop(offload.submit(request(4), Completion::Poll));
         lost += 1;
         rig.devices[0].until_held(lost);
     }

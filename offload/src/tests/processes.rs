@@ -51,7 +51,7 @@ fn a_child_has_its_own_instance_and_leaves_its_parents_alone() {
     let offload = rig.offload();
     offload.execute(request(4)).unwrap();
     rig.devices[0].set(Mode::Silent);
-    let mut ticket = offload.submit(request(2), Completion::Ticket);
+    let mut ticket = offload.submit(request(2), Completion::Poll);
     rig.devices[0].until_held(1);
     rig.devices[0].set(Mode::Good);
     assert_eq!(rig.devices[0].user_count(), 1);
@@ -93,7 +93,7 @@ fn what_a_killed_process_had_in_flight_is_counted_as_abandoned() {
         die_with_the_test();
         let _ = offload.execute(request(4));
         rig.devices[0].set(Mode::Silent);
-        let tickets: Vec<_> = (0..3).map(|_| offload.submit(request(4), Completion::Ticket)).collect();
+        let tickets: Vec<_> = (0..3).map(|_| offload.submit(request(4), Completion::Poll)).collect();
         loop {
             std::thread::park_timeout(Duration::from_secs(60));
             std::hint::black_box(&tickets);

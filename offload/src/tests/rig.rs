@@ -15,7 +15,7 @@ use hotspare_device::{Request, State};
 use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::known_answers::{self, KnownAnswer};
-use crate::{Config, Offload};
+use crate::{Completion, Config, Offload};
 
 /// Law 4's bound in tests: the deadline set there, one software operation, and what a busy machine may add.
 pub(super) const NO_ENDLESS_WAIT: Duration = Duration::from_secs(15);
@@ -348,7 +348,7 @@ fn answer(shared: &Shared, device: &mut ScriptedDevice, request: &RequestDescrip
     let known = requests().into_iter().find(|known| {
         let operands = known.request.operands();
         let own = if operands.part(1).is_empty() { operands.part(0) } else { operands.part(1) };
-        operation_code(known.request.operation()) == request.operation && own == operand
+        operation_code(known.request.operation()) == Some(request.operation) && own == operand
     });
     let mut output = known.map(|known| known.expected.to_vec()).unwrap_or_default();
     if mode == Mode::Wrong {
@@ -357,6 +357,17 @@ fn answer(shared: &Shared, device: &mut ScriptedDevice, request: &RequestDescrip
     // Counted before it is given: who has the answer sees the count.
     shared.answered.fetch_add(1, Ordering::SeqCst);
     device.answer(request, &output).unwrap();
+}
+
+/// A completion that runs `work` whenever a ticket is worth polling.
+pub(super) fn wake(work: impl Fn() + Send + Sync + 'static) -> Completion {
+    struct Work<F>(F);
+    impl<F: Fn() + Send + Sync> std::task::Wake for Work<F> {
+        fn wake(self: Arc<Self>) {
+            (self.0)();
+        }
+    }
+    Completion::Wake(Arc::new(Work(work)).into())
 }
 
 /// The names of this process's threads.

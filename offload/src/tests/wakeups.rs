@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::rig::{Mode, Rig, eventually, is_right, request};
+use super::rig::{Mode, Rig, eventually, is_right, request, wake};
 use crate::{Completion, Offload};
 
 /// What a busy machine may add to a wake-up.
@@ -26,10 +26,10 @@ fn rig() -> (Rig, Arc<Offload>) {
 fn counted() -> (Arc<AtomicUsize>, Completion) {
     let count = Arc::new(AtomicUsize::new(0));
     let inner = count.clone();
-    let notice = Box::new(move || {
+    let notice = move || {
         inner.fetch_add(1, Ordering::SeqCst);
-    });
-    (count, Completion::Notice(notice))
+    };
+    (count, wake(notice))
 }
 
 #[test]
@@ -61,7 +61,7 @@ fn a_sleeping_driver_learns_of_tickets_that_another_thread_submits() {
     std::thread::scope(|scope| {
         let driver = scope.spawn(|| offload.drive(LONG));
         std::thread::sleep(Duration::from_millis(50));
-        let ticket = offload.submit(request(4), Completion::Ticket);
+        let ticket = offload.submit(request(4), Completion::Poll);
         rig.devices[0].until_held(1);
         let answered = Instant::now();
         rig.devices[0].answer_held();
@@ -77,7 +77,7 @@ fn threads_that_wait_for_tickets_side_by_side_do_not_wait_for_each_other() {
     let (rig, offload) = rig();
     let mut took = Duration::ZERO;
     for _ in 0..ROUNDS {
-        let [first, second] = [4, 2].map(|place| offload.submit(request(place), Completion::Ticket));
+        let [first, second] = [4, 2].map(|place| offload.submit(request(place), Completion::Poll));
         rig.devices[0].until_held(2);
         std::thread::scope(|scope| {
             let second = scope.spawn(|| second.wait().unwrap());

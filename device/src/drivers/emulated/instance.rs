@@ -237,9 +237,8 @@ impl Instance for EmulatedInstance {
         self.address
     }
 
-    fn supports(&self, _operation: Operation) -> bool {
-        // All that there are; match here when one comes that the emulator lacks.
-        true
+    fn supports(&self, operation: Operation) -> bool {
+        operation_code(operation).is_some()
     }
 
     fn submit(&self, request: &Request, tag: Tag) -> Result<(), SubmitError> {
@@ -267,6 +266,7 @@ impl Instance for EmulatedInstance {
             let clogged = self.occupancy_of(&inner).is_clogged();
             return Err(if clogged { SubmitError::Quarantined } else { SubmitError::Full });
         };
+        let operation = operation_code(request.operation()).ok_or(SubmitError::Unsupported)?;
         let output_length = u32::try_from(request.output_length()).map_err(|_| SubmitError::Unsupported)?;
         let offset = self.memory.shape.slot(slot);
         let Ok(payload_length) = payload::write(&self.memory.shared, offset, request) else {
@@ -274,7 +274,6 @@ impl Instance for EmulatedInstance {
             return Err(SubmitError::Unsupported);
         };
         let sequence = inner.slots.submitted(tag, epoch, output_length, payload_length);
-        let operation = operation_code(request.operation());
         let descriptor =
             RequestDescriptor { sequence, epoch, operation, output_length, slot, payload_length };
         if let Err(what) = inner.requests.put(&self.memory, &descriptor) {

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int};
 
-use hotspare_device::{KeyMaterial, RsaKey, RsaPrivate};
+use hotspare_device::{KeyMaterial, RsaCrt, RsaKey, RsaPrivate};
 use openssl_sys::OSSL_PARAM;
 
 use crate::core::params::{self, END, List, described};
@@ -50,11 +50,13 @@ impl Kind for Rsa {
             // A key of a public half alone, or with a private exponent but no primes, has no private operation for devices.
             private: Some(RsaPrivate {
                 exponent: number(names::RSA_D)?,
-                prime1: number(names::RSA_FACTOR1)?,
-                prime2: number(names::RSA_FACTOR2)?,
-                exponent1: number(names::RSA_EXPONENT1)?,
-                exponent2: number(names::RSA_EXPONENT2)?,
-                coefficient: number(names::RSA_COEFFICIENT1)?,
+                crt: Some(RsaCrt {
+                    prime1: number(names::RSA_FACTOR1)?,
+                    prime2: number(names::RSA_FACTOR2)?,
+                    exponent1: number(names::RSA_EXPONENT1)?,
+                    exponent2: number(names::RSA_EXPONENT2)?,
+                    coefficient: number(names::RSA_COEFFICIENT1)?,
+                }),
             }),
         }))
     }

@@ -129,29 +129,40 @@ impl ResponseDescriptor {
     }
 }
 
-/// The number of an operation on the wire.
+/// Every operation and its number on the wire: the one table, read in both directions.
+const OPERATIONS: [(u32, Operation); 15] = [
+    (0x001, Operation::RsaPrivate),
+    (0x002, Operation::RsaPublic),
+    (0x003, Operation::RsaPrivateExponent),
+    (0x101, Operation::EcdsaSign(Curve::P256)),
+    (0x102, Operation::EcdsaSign(Curve::P384)),
+    (0x103, Operation::EcdsaSign(Curve::P521)),
+    (0x181, Operation::EcdsaVerify(Curve::P256)),
+    (0x182, Operation::EcdsaVerify(Curve::P384)),
+    (0x183, Operation::EcdsaVerify(Curve::P521)),
+    (0x201, Operation::EcMultiply(Curve::P256)),
+    (0x202, Operation::EcMultiply(Curve::P384)),
+    (0x203, Operation::EcMultiply(Curve::P521)),
+    (0x301, Operation::MontgomeryMultiply(MontgomeryCurve::X25519)),
+    (0x302, Operation::MontgomeryMultiply(MontgomeryCurve::X448)),
+    (0x401, Operation::ModExp),
+];
+
+/// The number of an operation on the wire; none if this driver's devices don't have it.
 #[must_use]
-pub fn operation_code(operation: Operation) -> u32 {
-    match operation {
-        Operation::RsaPrivate => 1,
-        Operation::RsaPublic => 2,
-        Operation::EcdsaSign(Curve::P256) => 0x101,
-        Operation::EcMultiply(Curve::P256) => 0x201,
-        Operation::MontgomeryMultiply(MontgomeryCurve::X25519) => 0x301,
-    }
+pub fn operation_code(operation: Operation) -> Option<u32> {
+    OPERATIONS.iter().find(|(_, known)| *known == operation).map(|(code, _)| *code)
 }
 
 /// The operation with this number.
 #[must_use]
 pub fn operation(code: u32) -> Option<Operation> {
-    Some(match code {
-        1 => Operation::RsaPrivate,
-        2 => Operation::RsaPublic,
-        0x101 => Operation::EcdsaSign(Curve::P256),
-        0x201 => Operation::EcMultiply(Curve::P256),
-        0x301 => Operation::MontgomeryMultiply(MontgomeryCurve::X25519),
-        _ => return None,
-    })
+    OPERATIONS.iter().find(|(known, _)| *known == code).map(|(_, operation)| *operation)
+}
+
+/// Every operation that there is on the wire.
+pub fn operations() -> impl Iterator<Item = Operation> {
+    OPERATIONS.iter().map(|(_, operation)| *operation)
 }
 
 #[cfg(test)]
@@ -180,10 +191,10 @@ mod tests {
 
     #[test]
     fn each_operation_has_its_number() {
-        for code in 0..0x400 {
-            if let Some(found) = operation(code) {
-                assert_eq!(operation_code(found), code);
-            }
+        let found: Vec<_> = (0..0x1000).filter_map(|code| Some((code, operation(code)?))).collect();
+        assert_eq!(found.len(), OPERATIONS.len());
+        for (code, operation) in found {
+            assert_eq!(operation_code(operation), Some(code));
         }
     }
 }

@@ -4,10 +4,13 @@
 //! | operation | parts |
 //! | --- | --- |
 //! | RSA private | p, q, d mod p-1, d mod q-1, q^-1 mod p, input |
+//! | RSA private, exponent alone | n, d, input |
 //! | RSA public | n, e, input |
 //! | ECDSA sign | d, digest, nonce |
+//! | ECDSA verify | x, y, digest, r, s |
 //! | EC multiply | scalar, x, y |
-//! | X25519 | scalar, u |
+//! | X25519, X448 | scalar, u |
+//! | modular exponentiation | modulus, exponent, base |
 
 use super::layout::SLOT_OUTPUT;
 use crate::key::KeyMaterial;
@@ -22,7 +25,12 @@ pub const MAX_PARTS: usize = 6;
 pub fn part_count(operation: Operation) -> usize {
     match operation {
         Operation::RsaPrivate => 6,
-        Operation::RsaPublic | Operation::EcdsaSign(_) | Operation::EcMultiply(_) => 3,
+        Operation::EcdsaVerify(_) => 5,
+        Operation::RsaPrivateExponent
+        | Operation::RsaPublic
+        | Operation::EcdsaSign(_)
+        | Operation::EcMultiply(_)
+        | Operation::ModExp => 3,
         Operation::MontgomeryMultiply(_) => 2,
     }
 }
@@ -43,21 +51,31 @@ fn parts(request: &Request) -> Result<([&[u8]; MAX_PARTS], usize), DoesNotFit> {
     let none: &[u8] = &[];
     let parts = match (request.operation(), request.key().material()) {
         (Operation::RsaPrivate, KeyMaterial::Rsa(key)) => {
-            let private = key.private.as_ref().ok_or(DoesNotFit)?;
+            let crt = key.private.as_ref().and_then(|private| private.crt.as_ref()).ok_or(DoesNotFit)?;
             [
-                &*private.prime1,
-                &*private.prime2,
-                &*private.exponent1,
-                &*private.exponent2,
-                &*private.coefficient,
+                &*crt.prime1,
+                &*crt.prime2,
+                &*crt.exponent1,
+                &*crt.exponent2,
+                &*crt.coefficient,
                 operands.part(0),
             ]
+        }
+        (Operation::RsaPrivateExponent, KeyMaterial::Rsa(key)) => {
+            let private = key.private.as_ref().ok_or(DoesNotFit)?;
+            [&*key.modulus, &*private.exponent, operands.part(0), none, none, none]
         }
         (Operation::RsaPublic, KeyMaterial::Rsa(key)) => {
             [&*key.modulus, &*key.public_exponent, operands.part(0), none, none, none]
         }
         (Operation::EcdsaSign(_) | Operation::EcMultiply(_), KeyMaterial::Ec(key)) => {
             [&*key.scalar, operands.part(0), operands.part(1), none, none, none]
+        }
+        (Operation::EcdsaVerify(_), KeyMaterial::EcPublic(key)) => {
+            [&*key.x, &*key.y, operands.part(0), operands.part(1), operands.part(2), none]
+        }
+        (Operation::ModExp, KeyMaterial::ModExp(key)) => {
+            [&*key.modulus, &*key.exponent, operands.part(0), none, none, none]
         }
         (Operation::MontgomeryMultiply(_), KeyMaterial::Montgomery(key)) => {
             [&*key.scalar, operands.part(0), none, none, none, none]
