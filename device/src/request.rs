@@ -32,6 +32,16 @@ impl Curve {
         }
     }
 
+    /// The order of the group, [`Self::field_bytes`] long (FIPS 186-4, D.1.2).
+    #[must_use]
+    pub const fn order(self) -> &'static [u8] {
+        match self {
+            Self::P256 => &orders::P256,
+            Self::P384 => &orders::P384,
+            Self::P521 => &orders::P521,
+        }
+    }
+
     /// The generator's x and y, each [`Self::field_bytes`] long (FIPS 186-4, D.1.2).
     #[must_use]
     pub const fn generator(self) -> (&'static [u8], &'static [u8]) {
@@ -101,6 +111,38 @@ pub enum Operation {
     /// Input ^ exponent mod modulus, the last two from the key, the modulus odd. Input: a number below the modulus, as long as it.
     /// Output: as long as the modulus.
     ModExp,
+}
+
+impl Operation {
+    /// The kind of a request with this operation, whose result is that long.
+    #[must_use]
+    pub const fn kind(self, output_bytes: usize) -> Kind {
+        match self {
+            Self::RsaPrivate | Self::RsaPrivateExponent => match output_bytes {
+                ..=256 => Kind::RsaPrivate2048,
+                257..=384 => Kind::RsaPrivate3072,
+                385..=512 => Kind::RsaPrivate4096,
+                _ => Kind::RsaPrivate8192,
+            },
+            Self::RsaPublic => Kind::RsaPublic,
+            Self::EcdsaSign(Curve::P256) => Kind::EcdsaSignP256,
+            Self::EcdsaSign(Curve::P384) => Kind::EcdsaSignP384,
+            Self::EcdsaSign(Curve::P521) => Kind::EcdsaSignP521,
+            Self::EcdsaVerify(Curve::P256) => Kind::EcdsaVerifyP256,
+            Self::EcdsaVerify(Curve::P384) => Kind::EcdsaVerifyP384,
+            Self::EcdsaVerify(Curve::P521) => Kind::EcdsaVerifyP521,
+            Self::EcMultiply(Curve::P256) => Kind::EcMultiplyP256,
+            Self::EcMultiply(Curve::P384) => Kind::EcMultiplyP384,
+            Self::EcMultiply(Curve::P521) => Kind::EcMultiplyP521,
+            Self::MontgomeryMultiply(MontgomeryCurve::X25519) => Kind::X25519,
+            Self::MontgomeryMultiply(MontgomeryCurve::X448) => Kind::X448,
+            Self::ModExp => match output_bytes {
+                ..=256 => Kind::ModExp2048,
+                257..=512 => Kind::ModExp4096,
+                _ => Kind::ModExp8192,
+            },
+        }
+    }
 }
 
 /// The kinds of operation, for tables and counters: those that take about the same time.
@@ -436,31 +478,7 @@ impl Request {
     /// Its kind, for tables and counters.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        match self.operation {
-            Operation::RsaPrivate | Operation::RsaPrivateExponent => match self.output_length() {
-                ..=256 => Kind::RsaPrivate2048,
-                257..=384 => Kind::RsaPrivate3072,
-                385..=512 => Kind::RsaPrivate4096,
-                _ => Kind::RsaPrivate8192,
-            },
-            Operation::RsaPublic => Kind::RsaPublic,
-            Operation::EcdsaSign(Curve::P256) => Kind::EcdsaSignP256,
-            Operation::EcdsaSign(Curve::P384) => Kind::EcdsaSignP384,
-            Operation::EcdsaSign(Curve::P521) => Kind::EcdsaSignP521,
-            Operation::EcdsaVerify(Curve::P256) => Kind::EcdsaVerifyP256,
-            Operation::EcdsaVerify(Curve::P384) => Kind::EcdsaVerifyP384,
-            Operation::EcdsaVerify(Curve::P521) => Kind::EcdsaVerifyP521,
-            Operation::EcMultiply(Curve::P256) => Kind::EcMultiplyP256,
-            Operation::EcMultiply(Curve::P384) => Kind::EcMultiplyP384,
-            Operation::EcMultiply(Curve::P521) => Kind::EcMultiplyP521,
-            Operation::MontgomeryMultiply(MontgomeryCurve::X25519) => Kind::X25519,
-            Operation::MontgomeryMultiply(MontgomeryCurve::X448) => Kind::X448,
-            Operation::ModExp => match self.output_length() {
-                ..=256 => Kind::ModExp2048,
-                257..=512 => Kind::ModExp4096,
-                _ => Kind::ModExp8192,
-            },
-        }
+        self.operation.kind(self.output_length())
     }
 }
 
@@ -526,5 +544,28 @@ mod generators {
         0x66, 0x2c, 0x97, 0xee, 0x72, 0x99, 0x5e, 0xf4, 0x26, 0x40, 0xc5, 0x50, 0xb9, 0x01, 0x3f, 0xad,
         0x07, 0x61, 0x35, 0x3c, 0x70, 0x86, 0xa2, 0x72, 0xc2, 0x40, 0x88, 0xbe, 0x94, 0x76, 0x9f, 0xd1,
         0x66, 0x50,
+    ];
+}
+
+/// The orders of FIPS 186-4, D.1.2.
+mod orders {
+    #[rustfmt::skip]
+    pub(super) const P256: [u8; 32] = [
+        0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
+    ];
+    #[rustfmt::skip]
+    pub(super) const P384: [u8; 48] = [
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf,
+        0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0, 0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
+    ];
+    #[rustfmt::skip]
+    pub(super) const P521: [u8; 66] = [
+        0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+        0xff, 0xfa, 0x51, 0x86, 0x87, 0x83, 0xbf, 0x2f, 0x96, 0x6b, 0x7f, 0xcc, 0x01, 0x48, 0xf7, 0x09,
+        0xa5, 0xd0, 0x3b, 0xb5, 0xc9, 0xb8, 0x89, 0x9c, 0x47, 0xae, 0xbb, 0x6f, 0xb7, 0x1e, 0x91, 0x38,
+        0x64, 0x09,
     ];
 }

@@ -139,6 +139,14 @@ impl Offload {
         self.enter().is_some_and(|process| process.core.has_active())
     }
 
+    /// Whether a request that is about to be prepared may go to a device, as far as can be said without starting anything: one
+    /// is in use, this process has had no request yet, or software is forbidden.
+    pub fn may_have_hardware(&self) -> bool {
+        self.config.require_hardware
+            || !self.config.devices.is_empty()
+                && self.process.current().is_none_or(|process| process.core.has_active())
+    }
+
     /// For a face that can compute a request of this kind itself, as well as the software path would: counts it as a
     /// request, from now to [`SoftwareRequest::end`]. None if there is a device for it, or if hardware is required: then make a
     /// request of it.
@@ -150,6 +158,12 @@ impl Offload {
             Some(process) if process.core.has_active() => None,
             process => Some(SoftwareRequest::begin(process.map(|process| process.core.clone()), kind)),
         }
+    }
+
+    /// As [`Offload::begin_software`], for a request that its face began to compute when there was no device, so that it
+    /// can't become one's any more.
+    pub fn go_on_in_software(&self, kind: Kind) -> SoftwareRequest {
+        SoftwareRequest::begin(self.enter().map(|process| process.core.clone()), kind)
     }
 
     /// Counts an operation that a face computed by itself, in software, since no device is meant for it (a cheap
