@@ -4,13 +4,15 @@ use std::ffi::{c_int, c_uchar, c_void};
 use std::ptr;
 use std::sync::Arc;
 
+use hotspare_device::Kind as RequestKind;
+use hotspare_offload::SoftwareRequest;
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::Context;
 use crate::entry::entry;
 use crate::exchange::{Outcome, Scheme};
 use crate::ffi::functions::Keyexch;
-use crate::keymgmt::ProviderKey;
+use crate::keymgmt::{Kind, ProviderKey};
 use crate::software::{Object, Software};
 
 /// The functions that every scheme has.
@@ -34,6 +36,8 @@ struct Operation {
     peer: Option<Arc<ProviderKey>>,
     /// Whether the bare secret is asked for, once known.
     bare: Option<bool>,
+    /// As which kind of request deriving counts, once known; none: it is none.
+    kind: Option<Option<RequestKind>>,
     context: Arc<Context>,
 }
 
@@ -47,6 +51,20 @@ impl Operation {
 
     fn functions<S: Scheme>(&self) -> Option<(&Software, &Keyexch)> {
         self.context.software().map(|software| (software, S::functions(software)))
+    }
+
+    /// Takes note of a derivation that the software provider is about to do, since there is no device: it counts as a
+    /// request like those that devices compute.
+    fn begin_software<S: Scheme>(&mut self) -> Option<SoftwareRequest> {
+        let kind = match self.kind {
+            Some(kind) => kind,
+            None => {
+                let functions = S::Kind::functions(self.context.software()?);
+                let kind = S::Kind::multiplication(functions, self.key.as_ref()?.software_key());
+                *self.kind.insert(kind)
+            }
+        };
+        self.context.offload().begin_software(kind?)
     }
 
     fn derive_offloaded<S: Scheme>(&mut self, capacity: usize) -> Outcome {
@@ -76,7 +94,7 @@ entry! {
         let object = unsafe { new(software.context()) };
         // SAFETY: the new operation is ours, and `freectx` belongs to it.
         let Some(object) = (unsafe { Object::own(object, functions.freectx) }) else { return ptr::null_mut() };
-        Box::into_raw(Box::new(Operation { object, key: None, peer: None, bare: None, context })).cast()
+        Box::into_raw(Box::new(Operation { object, key: None, peer: None, bare: None, kind: None, context })).cast()
     }
 
     fn freectx(operation: *mut c_void) {
@@ -96,7 +114,7 @@ entry! {
         // SAFETY: the copy is ours, and `freectx` belongs to it.
         let Some(object) = (unsafe { Object::own(object, functions.freectx) }) else { return ptr::null_mut() };
         let (key, peer, context) = (operation.key.clone(), operation.peer.clone(), operation.context.clone());
-        Box::into_raw(Box::new(Operation { object, key, peer, bare: None, context })).cast()
+        Box::into_raw(Box::new(Operation { object, key, peer, bare: None, kind: operation.kind, context })).cast()
     }
 
     fn init<S: Scheme>(operation: *mut c_void, key: *mut c_void, params: *const OSSL_PARAM) -> c_int = 0; {
@@ -106,7 +124,7 @@ entry! {
         else {
             return 0;
         };
-        operation.bare = None;
+        (operation.bare, operation.kind) = (None, None);
         let Some((_, functions)) = operation.functions::<S>() else { return 0 };
         let Some(init) = functions.init else { return 0 };
         // SAFETY: operation and key are the software provider's, the list OpenSSL's.
@@ -138,7 +156,11 @@ entry! {
     ) -> c_int = 0; {
         // SAFETY: ours.
         let Some(operation) = (unsafe { Operation::borrow(operation) }) else { return 0 };
+        let mut request = None;
         if !secret.is_null() {
+            request = operation.begin_software::<S>();
+        }
+        if !secret.is_null() && request.is_none() {
             match operation.derive_offloaded::<S>(capacity) {
                 Outcome::Done(derived) => {
                     // SAFETY: the caller's output has room for that, as `derive_offloaded` has checked.
@@ -153,7 +175,11 @@ entry! {
         }
         let Some(derive) = operation.functions::<S>().and_then(|(_, functions)| functions.derive) else { return 0 };
         // SAFETY: the operation is the software provider's, the rest the caller's.
-        unsafe { derive(operation.object.as_ptr(), secret, length, capacity) }
+        let done = unsafe { derive(operation.object.as_ptr(), secret, length, capacity) };
+        if let Some(request) = request {
+            request.end(done == 1);
+        }
+        done
     }
 
     pub(super) fn set_ctx_params<S: Scheme>(operation: *mut c_void, params: *const OSSL_PARAM) -> c_int = 0; {

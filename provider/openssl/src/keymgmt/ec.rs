@@ -1,8 +1,8 @@
 //! EC keys. Offloaded: P-256.
 
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 
-use hotspare_device::{Curve, EcKey, KeyMaterial};
+use hotspare_device::{Curve, EcKey, KeyMaterial, Kind as RequestKind};
 use openssl_sys::OSSL_PARAM;
 use zeroize::Zeroizing;
 
@@ -47,7 +47,19 @@ impl Kind for Ec {
         (!zero && *scalar < P256_ORDER)
             .then(|| KeyMaterial::Ec(EcKey { curve: Curve::P256, scalar: scalar.to_vec() }))
     }
+
+    fn multiplication(functions: &Keymgmt, key: *mut c_void) -> Option<RequestKind> {
+        let mut group = [0; GROUP_NAME_BYTES];
+        let mut asked = [params::utf8(names::GROUP_NAME, &mut group), END];
+        // SAFETY: the key is the software provider's; the list ends with END and its place outlives the call.
+        let known = unsafe { functions.get_params?(key, asked.as_mut_ptr()) } == 1;
+        let name = CStr::from_bytes_until_nul(&group).ok()?;
+        (known && name.to_bytes() == P256.as_bytes()).then_some(RequestKind::EcMultiplyP256)
+    }
 }
+
+/// Room for the name of any curve.
+const GROUP_NAME_BYTES: usize = 64;
 
 /// `number` with zeros before it, as long as a coordinate.
 fn padded(number: &[u8]) -> Option<Zeroizing<[u8; 32]>> {

@@ -12,7 +12,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hotspare_device::{Key, KeyMaterial};
+use hotspare_device::{Key, KeyMaterial, Kind as RequestKind};
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::Context;
@@ -33,6 +33,13 @@ pub(crate) trait Kind: 'static {
     /// # Safety
     /// `params` is an exported key: a list with an END.
     unsafe fn material(params: *const OSSL_PARAM) -> Option<KeyMaterial>;
+
+    /// The kind of request that a key exchange with `key`, a key of the software provider, is. `None`: such a key is not
+    /// offloaded. Cheap, for it is asked where there is no device too.
+    fn multiplication(functions: &Keymgmt, key: *mut c_void) -> Option<RequestKind> {
+        let _ = (functions, key);
+        None
+    }
 }
 
 /// A key, as OpenSSL holds it. Used by many threads at once.

@@ -1,8 +1,8 @@
 //! X25519 keys. All private ones are offloaded.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, c_void};
 
-use hotspare_device::{KeyMaterial, MontgomeryCurve, MontgomeryKey};
+use hotspare_device::{KeyMaterial, Kind as RequestKind, MontgomeryCurve, MontgomeryKey};
 use openssl_sys::OSSL_PARAM;
 
 use crate::core::params::{self, END, List, described};
@@ -32,6 +32,10 @@ impl Kind for X25519 {
         (scalar.len() == BYTES).then(|| {
             KeyMaterial::Montgomery(MontgomeryKey { curve: MontgomeryCurve::X25519, scalar: scalar.to_vec() })
         })
+    }
+
+    fn multiplication(_functions: &Keymgmt, _key: *mut c_void) -> Option<RequestKind> {
+        Some(RequestKind::X25519)
     }
 }
 
