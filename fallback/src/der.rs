@@ -1,8 +1,16 @@
 //! The one structure of DER (X.690) that is needed: a sequence of two unsigned integers, ECDSA's signature
-//! (RFC 3279, 2.2.3), of at most 127 bytes.
+//! (RFC 3279, 2.2.3), of at most 255 bytes.
+
+use hotspare_device::Curve;
+
+/// The longest signature: a sequence of two integers of P-521, each with a zero before it that says "not negative" (which the
+/// order of P-521 never needs).
+pub(crate) const SIGNATURE_MAX_BYTES: usize = 3 + 2 * (2 + 1 + Curve::P521.field_bytes());
 
 const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
+/// Before a length that needs a byte of its own, because it does not fit into seven bits.
+const ONE_MORE_BYTE: u8 = 0x81;
 
 /// The bytes of the two integers, without leading zeros. None if `der` is anything else.
 pub(crate) fn two_integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -33,11 +41,15 @@ fn unsigned(der: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
-    let [first, length, rest @ ..] = der else { return None };
-    // Only the short form of the length.
-    if *first != tag || *length > 127 {
+    let (first, rest) = der.split_first()?;
+    if *first != tag {
         return None;
     }
+    let (length, rest) = match rest {
+        [length, rest @ ..] if *length < 0x80 => (length, rest),
+        [ONE_MORE_BYTE, length, rest @ ..] if *length >= 0x80 => (length, rest),
+        _ => return None,
+    };
     rest.split_at_checked(usize::from(*length))
 }
 
@@ -58,6 +70,17 @@ mod tests {
             two_integers(&[0x30, 0x06, 0x02, 0x01, 0x00, 0x02, 0x01, 0x7f]),
             Some((&[][..], &[0x7f][..]))
         );
+    }
+
+    #[test]
+    fn reads_a_length_that_needs_a_byte_of_its_own() {
+        let integer = [&[0x02, 66][..], &[1; 66]].concat();
+        let der = [&[0x30, 0x81, 136][..], &integer, &integer].concat();
+        assert_eq!(two_integers(&der), Some((&[1; 66][..], &[1; 66][..])));
+        // As long as it may be, and too short a length for that form.
+        assert!(der.len() <= SIGNATURE_MAX_BYTES);
+        assert_eq!(two_integers(&[0x30, 0x81, 0x06, 2, 1, 1, 2, 1, 1]), None);
+        assert_eq!(two_integers(&[0x30, 0x82, 0, 0x06, 2, 1, 1, 2, 1, 1]), None);
     }
 
     #[test]

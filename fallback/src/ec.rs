@@ -3,15 +3,16 @@
 //! A device gives both coordinates of a product. `EVP_PKEY_derive` gives only x, so for the default provider, whose code
 //! is libcrypto's own, this calls `EC_POINT_mul`, the function that its ECDH calls, in the same form (no multiple of the
 //! generator, one scalar, one point): that form takes time and touches memory independently of the scalar in each of
-//! OpenSSL's implementations of the curve (nistz256 in assembly, nistp256, and the Montgomery ladder of the generic
-//! one). For other providers see [`crate::recovery`].
+//! OpenSSL's implementations of the curves (nistz256 in assembly, nistp256, nistp384, nistp521, and the Montgomery
+//! ladder of the generic one). For other providers see [`crate::recovery`].
 
 use std::ffi::CStr;
+use std::ops::Deref;
 use std::ptr::{self, NonNull};
 
-use hotspare_device::bytes::SecretBytes;
 use hotspare_device::{Curve, EcKey, InvalidRequest};
 use openssl_sys as ossl;
+use zeroize::Zeroizing;
 
 use crate::error_queue::Newest;
 use crate::failure::{Failure, check};
@@ -19,17 +20,31 @@ use crate::ffi;
 use crate::library::Library;
 use crate::number::{Number, Scratch};
 
+/// Room for a coordinate, or for a scalar, of any curve.
+pub(crate) const COORDINATE_MAX_BYTES: usize = Curve::P521.field_bytes();
 /// The longest encoded point: a byte that says "uncompressed", x and y (SEC 1, 2.3.3).
-const ENCODED_MAX_BYTES: usize = 1 + 2 * 32;
-/// An encoded point.
-pub(crate) type EncodedPoint = SecretBytes<ENCODED_MAX_BYTES>;
+const ENCODED_MAX_BYTES: usize = 1 + 2 * COORDINATE_MAX_BYTES;
 /// The first byte of an uncompressed point.
 const UNCOMPRESSED: u8 = 4;
+
+/// An encoded point that is public: one that came in.
+pub(crate) struct EncodedPoint {
+    bytes: [u8; ENCODED_MAX_BYTES],
+    length: usize,
+}
+
+impl Deref for EncodedPoint {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
 
 /// A curve with OpenSSL's precomputed numbers.
 pub(crate) struct Group {
     group: NonNull<ossl::EC_GROUP>,
-    field_bytes: usize,
+    curve: Curve,
+    order: Number,
 }
 
 // SAFETY: an EC_GROUP that nobody changes may be read by many threads at once; this type never changes it.
@@ -45,12 +60,20 @@ impl Group {
     ) -> Result<Self, Failure> {
         let nid = match curve {
             Curve::P256 => ossl::NID_X9_62_prime256v1,
+            Curve::P384 => ossl::NID_secp384r1,
+            Curve::P521 => ossl::NID_secp521r1,
             _ => return Err(unknown_curve()),
         };
+        let order = Number::new(&[])?;
         // SAFETY: the context and the string are valid for the call.
         let group = unsafe { ffi::EC_GROUP_new_by_curve_name_ex(context.as_ptr(), properties.as_ptr(), nid) };
         let group = NonNull::new(group).ok_or(Failure::OpenSsl("making a curve"))?;
-        Ok(Self { group, field_bytes: curve.field_bytes() })
+        let group = Self { group, curve, order };
+        // SAFETY: group and number are valid, and nobody else has them yet; the scratch may be null.
+        check("the order of a curve", unsafe {
+            ossl::EC_GROUP_get_order(group.as_ptr(), group.order.as_ptr(), ptr::null_mut())
+        })?;
+        Ok(group)
     }
 
     /// The point (`x`, `y`); none if it is not on the curve or a coordinate is not below the field's prime.
@@ -82,27 +105,23 @@ impl Group {
     }
 
     /// How many points the curve has.
-    pub(crate) fn order(&self) -> Result<Number, Failure> {
-        let order = Number::new(&[])?;
-        // SAFETY: group and number are valid; the scratch may be null.
-        check("the order of a curve", unsafe {
-            ossl::EC_GROUP_get_order(self.as_ptr(), order.as_ptr(), ptr::null_mut())
-        })?;
-        Ok(order)
+    pub(crate) fn order(&self) -> &Number {
+        &self.order
     }
 
     /// The point (`x`, `y`) encoded as SEC 1, 2.3.3, has it, without compression.
     pub(crate) fn encode(&self, x: &[u8], y: &[u8]) -> Result<EncodedPoint, Failure> {
+        let wanted = self.curve.field_bytes();
         for (what, coordinate) in [("point x", x), ("point y", y)] {
-            if coordinate.len() != self.field_bytes {
-                let (length, wanted) = (coordinate.len(), self.field_bytes);
+            if coordinate.len() != wanted {
+                let length = coordinate.len();
                 return Err(InvalidRequest::Length { what, length, wanted }.into());
             }
         }
-        let mut encoded = EncodedPoint::new();
-        for part in [&[UNCOMPRESSED], x, y] {
-            encoded.extend(part).map_err(|_| Failure::OpenSsl("encoding a point"))?;
-        }
+        let mut encoded = EncodedPoint { bytes: [0; ENCODED_MAX_BYTES], length: 1 + 2 * wanted };
+        encoded.bytes[0] = UNCOMPRESSED;
+        encoded.bytes[1..=wanted].copy_from_slice(x);
+        encoded.bytes[1 + wanted..encoded.length].copy_from_slice(y);
         Ok(encoded)
     }
 
@@ -120,7 +139,7 @@ impl Drop for Group {
 
 /// Whether the point (`x`, `y`) is on the curve.
 pub(crate) fn is_on_curve(library: &Library, curve: Curve, x: &[u8], y: &[u8]) -> Result<bool, Failure> {
-    let group = library.group(curve).ok_or_else(unknown_curve)?;
+    let group = library.group(curve)?;
     let scratch = Scratch::new(library)?;
     group.point(x, y, &scratch).map(|point| point.is_some())
 }
@@ -131,9 +150,8 @@ pub(crate) struct Scalar(Number);
 impl Scalar {
     /// The scalar of `key`, which must be above 0 and below the order of the curve.
     pub(crate) fn new(library: &Library, key: &EcKey) -> Result<Self, Failure> {
-        let group = library.group(key.curve).ok_or_else(unknown_curve)?;
         let scalar = Number::new(&key.scalar)?;
-        let in_range = !scalar.is_zero() && scalar.is_below(&group.order()?);
+        let in_range = !scalar.is_zero() && scalar.is_below(library.group(key.curve)?.order());
         if in_range {
             Ok(Self(scalar))
         } else {
@@ -149,7 +167,7 @@ impl Scalar {
         (x, y): (&[u8], &[u8]),
         output: &mut [u8],
     ) -> Result<(), Failure> {
-        let group = library.group(curve).ok_or_else(unknown_curve)?;
+        let group = library.group(curve)?;
         // Made for this operation and wiped with it, as OpenSSL's own ECDH does: what is left in it is secret.
         let scratch = Scratch::new(library)?;
         let point = group.point(x, y, &scratch)?.ok_or(InvalidRequest::NoResult)?;
@@ -182,15 +200,14 @@ impl Point {
 
     /// Writes x || y.
     fn write(&self, group: &Group, scratch: &Scratch, output: &mut [u8]) -> Result<(), Failure> {
-        let mut encoded = EncodedPoint::new();
-        let room = encoded.resize(ENCODED_MAX_BYTES).map_err(|_| Failure::OpenSsl("encoding a point"))?;
+        let mut encoded = Zeroizing::new([0; ENCODED_MAX_BYTES]);
         // SAFETY: group, point and scratch are valid; the slice says its length.
         let length = unsafe {
             if ossl::EC_POINT_is_at_infinity(group.as_ptr(), self.as_ptr()) == 1 {
                 return Err(InvalidRequest::NoResult.into());
             }
             let form = ossl::point_conversion_form_t::POINT_CONVERSION_UNCOMPRESSED;
-            let (bytes, length) = (room.as_mut_ptr(), room.len());
+            let (bytes, length) = (encoded.as_mut_ptr(), encoded.len());
             ossl::EC_POINT_point2oct(group.as_ptr(), self.as_ptr(), form, bytes, length, scratch.as_ptr())
         };
         match encoded.get(1..length) {
@@ -218,6 +235,8 @@ impl Drop for Point {
 pub(crate) fn group_name(curve: Curve) -> Result<&'static CStr, Failure> {
     match curve {
         Curve::P256 => Ok(c"P-256"),
+        Curve::P384 => Ok(c"P-384"),
+        Curve::P521 => Ok(c"P-521"),
         _ => Err(unknown_curve()),
     }
 }

@@ -2,7 +2,6 @@
 //! our library context.
 
 use hotspare_device::EcKey;
-use hotspare_device::bytes::SecretBytes;
 use openssl_sys as ossl;
 
 use crate::der;
@@ -12,9 +11,6 @@ use crate::library::Library;
 use crate::params::Params;
 use crate::pkey::{Algorithm, Context, Parts, Pkey};
 use crate::pool::ContextPool;
-
-/// The longest signature as OpenSSL encodes it: a sequence of two integers of 33 bytes.
-const ENCODED_MAX_BYTES: usize = 2 + 2 * (2 + 33);
 
 /// An EC key ready to sign.
 pub(crate) struct Signer {
@@ -46,12 +42,11 @@ impl Signer {
 
 fn sign(context: &mut Context, digest: &[u8], output: &mut [u8]) -> Result<(), Failure> {
     let what = "ECDSA signature";
-    let mut encoded = SecretBytes::<ENCODED_MAX_BYTES>::new();
-    let room = encoded.resize(ENCODED_MAX_BYTES).map_err(|_| Failure::OpenSsl(what))?;
-    let mut length = room.len();
+    let mut encoded = [0; der::SIGNATURE_MAX_BYTES];
+    let mut length = encoded.len();
     // SAFETY: the context is valid and this thread's; `length` says how much room there is.
     check(what, unsafe {
-        let (bytes, digest_bytes) = (room.as_mut_ptr(), digest.as_ptr());
+        let (bytes, digest_bytes) = (encoded.as_mut_ptr(), digest.as_ptr());
         ossl::EVP_PKEY_sign(context.as_ptr(), bytes, &mut length, digest_bytes, digest.len())
     })?;
     let (r, s) = encoded.get(..length).and_then(der::two_integers).ok_or(Failure::OpenSsl(what))?;

@@ -8,8 +8,9 @@ use once_cell::race::OnceBox;
 use openssl_sys as ossl;
 
 use crate::FallbackError;
-use crate::ec::Group;
+use crate::ec::{Group, unknown_curve};
 use crate::error_queue::ErrorMark;
+use crate::failure::Failure;
 use crate::pkey::Makers;
 use crate::section::{self, Unloaded};
 
@@ -23,7 +24,7 @@ use crate::section::{self, Unloaded};
 /// administrator prefers elsewhere (Hotspare itself above all), what is found here is that provider's.
 pub(crate) struct Library {
     // Dropped before the context that they belong to.
-    p256: Group,
+    groups: [OnceBox<Group>; Curve::ALL.len()],
     makers: Makers,
     properties: CString,
     in_libcrypto: bool,
@@ -86,10 +87,8 @@ impl Library {
                 }
             })
         })?;
-        let p256 =
-            Group::new(context.context, &properties, Curve::P256).map_err(|error| error.explain(&mark))?;
         Ok(Self {
-            p256,
+            groups: [const { OnceBox::new() }; Curve::ALL.len()],
             makers: Makers::default(),
             properties,
             in_libcrypto: *name == *IN_LIBCRYPTO,
@@ -117,12 +116,11 @@ impl Library {
         &self.properties
     }
 
-    /// The group of `curve`.
-    pub(crate) fn group(&self, curve: Curve) -> Option<&Group> {
-        match curve {
-            Curve::P256 => Some(&self.p256),
-            _ => None,
-        }
+    /// The group of `curve`, made at the first call. If two threads come at once, both make one and one is kept.
+    pub(crate) fn group(&self, curve: Curve) -> Result<&Group, Failure> {
+        let places = Curve::ALL.iter().zip(&self.groups);
+        let (_, place) = places.into_iter().find(|(one, _)| **one == curve).ok_or_else(unknown_curve)?;
+        place.get_or_try_init(|| Ok(Box::new(Group::new(self.context.context, &self.properties, curve)?)))
     }
 }
 

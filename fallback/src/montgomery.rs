@@ -1,4 +1,4 @@
-//! The function X25519 (RFC 7748, 5).
+//! The functions X25519 and X448 (RFC 7748, 5).
 
 use hotspare_device::{InvalidRequest, MontgomeryCurve, MontgomeryKey};
 use openssl_sys as ossl;
@@ -10,38 +10,37 @@ use crate::pkey::{Algorithm, Context, Parts, Pkey};
 use crate::pool::ContextPool;
 
 /// In the place of a public key that nobody needs.
-const NO_PUBLIC_KEY: [u8; 32] = [0; 32];
+const NO_PUBLIC_KEY: [u8; MontgomeryCurve::X448.field_bytes()] = [0; MontgomeryCurve::X448.field_bytes()];
 
 /// A scalar ready for use.
 pub(crate) struct PreparedMontgomery {
     contexts: ContextPool,
     key: Pkey,
+    algorithm: Algorithm,
+    curve: MontgomeryCurve,
 }
 
 impl PreparedMontgomery {
     pub(crate) fn new(library: &Library, key: &MontgomeryKey) -> Result<Self, Failure> {
-        let algorithm = match key.curve {
-            MontgomeryCurve::X25519 => Algorithm::X25519,
-            _ => return Err(InvalidRequest::KeyNumber("the software path does not have this curve").into()),
-        };
+        let algorithm = algorithm(key.curve)?;
         let mut params = Params::default().octets(c"priv", &key.scalar);
         if library.is_in_libcrypto() {
             // Without a public key OpenSSL computes one, which takes longer than what is asked for; an ephemeral key is
             // used once, so that counts. The function never looks at it, and nobody else sees this key. Other providers
             // may check that the two belong together.
-            params = params.octets(c"pub", &NO_PUBLIC_KEY);
+            params = params.octets(c"pub", &NO_PUBLIC_KEY[..key.curve.field_bytes()]);
         }
-        let key = Pkey::from_params(library, algorithm, Parts::Pair, params)?;
-        Ok(Self { contexts: ContextPool::new(), key })
+        let pkey = Pkey::from_params(library, algorithm, Parts::Pair, params)?;
+        Ok(Self { contexts: ContextPool::new(), key: pkey, algorithm, curve: key.curve })
     }
 
     /// The product of the scalar and `u`.
     pub(crate) fn multiply(&self, library: &Library, u: &[u8], output: &mut [u8]) -> Result<(), Failure> {
-        let result =
-            self.contexts.with(|| self.start(library), |context| derive(library, context, u, output));
+        let start = || self.start(library);
+        let result = self.contexts.with(start, |context| self.derive(library, context, u, output));
         // OpenSSL refuses to give out an all-zero result. Whether zeros are acceptable is for the caller to judge
-        // here (RFC 7748, 6.1), as it is when a device computes, so the refusal is turned back into the result.
-        if result.is_err() && has_zero_result(u) {
+        // here (RFC 7748, 6), as it is when a device computes, so the refusal is turned back into the result.
+        if result.is_err() && small_order::has_zero_result(self.curve, u) {
             output.fill(0);
             return Ok(());
         }
@@ -51,57 +50,112 @@ impl PreparedMontgomery {
     fn start(&self, library: &Library) -> Result<Context, Failure> {
         let context = self.key.context(library)?;
         // SAFETY: the context is valid and ours.
-        check("X25519", unsafe { ossl::EVP_PKEY_derive_init(context.as_ptr()) })?;
+        check(self.name(), unsafe { ossl::EVP_PKEY_derive_init(context.as_ptr()) })?;
         Ok(context)
     }
-}
 
-fn derive(library: &Library, context: &mut Context, u: &[u8], output: &mut [u8]) -> Result<(), Failure> {
-    let params = Params::default().octets(c"pub", u);
-    let peer = Pkey::from_params(library, Algorithm::X25519, Parts::Public, params)?;
-    let mut length = output.len();
-    // SAFETY: context and key are valid, the context is this thread's and takes a reference of its own on the key;
-    // `length` says how much room `output` has. The peer needs no validation: every u is one (RFC 7748, 5).
-    unsafe {
-        check("X25519", ossl::EVP_PKEY_derive_set_peer_ex(context.as_ptr(), peer.as_ptr(), 0))?;
-        check("X25519", ossl::EVP_PKEY_derive(context.as_ptr(), output.as_mut_ptr(), &mut length))?;
+    fn derive(
+        &self,
+        library: &Library,
+        context: &mut Context,
+        u: &[u8],
+        output: &mut [u8],
+    ) -> Result<(), Failure> {
+        let what = self.name();
+        let peer = Params::default().octets(c"pub", u);
+        let peer = Pkey::from_params(library, self.algorithm, Parts::Public, peer)?;
+        let mut length = output.len();
+        // SAFETY: context and key are valid, the context is this thread's and takes a reference of its own on the key;
+        // `length` says how much room `output` has. The peer needs no validation: every u is one (RFC 7748, 5).
+        unsafe {
+            check(what, ossl::EVP_PKEY_derive_set_peer_ex(context.as_ptr(), peer.as_ptr(), 0))?;
+            check(what, ossl::EVP_PKEY_derive(context.as_ptr(), output.as_mut_ptr(), &mut length))?;
+        }
+        if length == output.len() { Ok(()) } else { Err(Failure::OpenSsl(what)) }
     }
-    if length == output.len() { Ok(()) } else { Err(Failure::OpenSsl("X25519")) }
+
+    /// For messages.
+    fn name(&self) -> &'static str {
+        if self.curve == MontgomeryCurve::X448 { "X448" } else { "X25519" }
+    }
 }
 
-/// Whether X25519 is zero for this `u` and every scalar.
+fn algorithm(curve: MontgomeryCurve) -> Result<Algorithm, Failure> {
+    match curve {
+        MontgomeryCurve::X25519 => Ok(Algorithm::X25519),
+        MontgomeryCurve::X448 => Ok(Algorithm::X448),
+        _ => Err(InvalidRequest::KeyNumber("the software path does not have this curve").into()),
+    }
+}
+
+/// The u for which the result is zero, whatever the scalar.
 ///
-/// A clamped scalar is 8 k with 2^251 <= k < 2^252, less than the orders of the large subgroups of the curve and of
-/// its twist, so the result is zero exactly for the points whose order divides 8.
-fn has_zero_result(u: &[u8]) -> bool {
-    let Ok(mut u) = <[u8; 32]>::try_from(u) else { return false };
-    // The function ignores the top bit (RFC 7748, 5).
-    u[31] &= 0x7f;
-    SMALL_ORDER.contains(&u)
-}
+/// They are the u of the points whose order divides the cofactor (8 and 4) of a curve or of its twist, since a clamped
+/// scalar is a multiple of that. For X25519 there are no others: the scalar is 8 k with 2^251 <= k < 2^252, less than the orders of
+/// the large subgroups. Of the 2^445 scalars of X448 a single one, four times the order of its large subgroup, makes every point
+/// of the curve zero; OpenSSL's refusal stays an error with that one, which nobody draws.
+mod small_order {
+    use hotspare_device::MontgomeryCurve;
 
-/// The u of the points of small order on Curve25519 and its twist, little-endian: 0, 1, two of order 8, -1, and the
-/// prime and the prime plus 1, which are 0 and 1 again.
-#[rustfmt::skip]
-const SMALL_ORDER: [[u8; 32]; 7] = [
-    [0; 32],
-    first_and_rest(1, 0, 0),
-    [
-        0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
-        0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
-    ],
-    [
-        0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
-        0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
-    ],
-    first_and_rest(0xec, 0xff, 0x7f),
-    first_and_rest(0xed, 0xff, 0x7f),
-    first_and_rest(0xee, 0xff, 0x7f),
-];
+    pub(super) fn has_zero_result(curve: MontgomeryCurve, u: &[u8]) -> bool {
+        match curve {
+            MontgomeryCurve::X25519 => {
+                let Ok(mut u) = <[u8; 32]>::try_from(u) else { return false };
+                // The function ignores the top bit (RFC 7748, 5).
+                u[31] &= 0x7f;
+                X25519.contains(&u)
+            }
+            MontgomeryCurve::X448 => X448.iter().any(|small| small == u),
+            _ => false,
+        }
+    }
 
-const fn first_and_rest(first: u8, middle: u8, last: u8) -> [u8; 32] {
-    let mut bytes = [middle; 32];
-    bytes[0] = first;
-    bytes[31] = last;
-    bytes
+    /// Little-endian, on Curve25519 and its twist: 0, 1, two of order 8, -1, and the prime and the prime plus 1, which are 0
+    /// and 1 again.
+    #[rustfmt::skip]
+    const X25519: [[u8; 32]; 7] = [
+        [0; 32],
+        first_middle_last(1, 0, 0),
+        [
+            0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3, 0xfa, 0xf1, 0x9f, 0xc4, 0x6a,
+            0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32, 0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00,
+        ],
+        [
+            0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1, 0x55, 0x9c, 0x83, 0xef, 0x5b,
+            0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c, 0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57,
+        ],
+        first_middle_last(0xec, 0xff, 0x7f),
+        first_middle_last(0xed, 0xff, 0x7f),
+        first_middle_last(0xee, 0xff, 0x7f),
+    ];
+
+    /// Little-endian, on Curve448 and its twist: 0 (order 2), 1 and -1 (order 4), and the prime, 2^448 - 2^224 - 1, and the prime
+    /// plus 1, which are 0 and 1 again.
+    const X448: [[u8; 56]; 5] = [
+        [0; 56],
+        low_and_high([1, 0], [0, 0]),
+        low_and_high([0xfe, 0xff], [0xfe, 0xff]),
+        low_and_high([0xff, 0xff], [0xfe, 0xff]),
+        low_and_high([0, 0], [0xff, 0xff]),
+    ];
+
+    const fn first_middle_last(first: u8, middle: u8, last: u8) -> [u8; 32] {
+        let mut bytes = [middle; 32];
+        bytes[0] = first;
+        bytes[31] = last;
+        bytes
+    }
+
+    /// From the first byte of each half, and what the rest of that half is filled with.
+    const fn low_and_high(low: [u8; 2], high: [u8; 2]) -> [u8; 56] {
+        let mut bytes = [high[1]; 56];
+        let mut place = 0;
+        while place < 28 {
+            bytes[place] = low[1];
+            place += 1;
+        }
+        bytes[0] = low[0];
+        bytes[28] = high[0];
+        bytes
+    }
 }

@@ -9,11 +9,14 @@ use zeroize::Zeroizing;
 
 use crate::ffi::{OSSL_PARAM_OCTET_STRING, OSSL_PARAM_UNSIGNED_INTEGER, OSSL_PARAM_UTF8_STRING};
 
-/// A list of parameters that may be secret: our copies are wiped when it is dropped.
-#[derive(Default)]
+/// As many as an RSA key has numbers, and the entry that ends the list.
+const MAX: usize = 8 + 1;
+
+/// A list of parameters that may be secret: our copies are wiped when it is dropped. A list without integers allocates nothing.
 pub(crate) struct Params<'a> {
-    entries: Vec<OSSL_PARAM>,
-    // What the entries point to: the heap buffers stay where they are when this list grows.
+    entries: [OSSL_PARAM; MAX],
+    count: usize,
+    // What the entries of integers point to: the heap buffers stay where they are when this list grows.
     numbers: Vec<Zeroizing<Vec<u8>>>,
     borrowed: PhantomData<&'a [u8]>,
 }
@@ -45,17 +48,26 @@ impl<'a> Params<'a> {
     /// The list as OpenSSL wants it, ended by an entry without a name. It is valid as long as `self` and unchanged;
     /// OpenSSL only reads it.
     pub(crate) fn as_mut_ptr(&mut self) -> *mut OSSL_PARAM {
-        if self.entries.last().is_none_or(|last| !last.key.is_null()) {
-            self.entries.push(entry(ptr::null(), 0, ptr::null_mut(), 0));
-        }
         self.entries.as_mut_ptr()
     }
 
     fn push(&mut self, name: &'static CStr, data_type: c_uint, data: *mut c_void, data_size: usize) {
-        self.entries.push(entry(name.as_ptr(), data_type, data, data_size));
+        // The last entry is never overwritten: it ends the list.
+        debug_assert!(self.count + 1 < MAX, "more parameters than any key has");
+        if self.count + 1 < MAX {
+            self.entries[self.count] = entry(name.as_ptr(), data_type, data, data_size);
+            self.count += 1;
+        }
     }
 }
 
-fn entry(key: *const c_char, data_type: c_uint, data: *mut c_void, data_size: usize) -> OSSL_PARAM {
+impl Default for Params<'_> {
+    fn default() -> Self {
+        let end = || entry(ptr::null(), 0, ptr::null_mut(), 0);
+        Self { entries: std::array::from_fn(|_| end()), count: 0, numbers: Vec::new(), borrowed: PhantomData }
+    }
+}
+
+const fn entry(key: *const c_char, data_type: c_uint, data: *mut c_void, data_size: usize) -> OSSL_PARAM {
     OSSL_PARAM { key, data_type, data, data_size, return_size: usize::MAX }
 }

@@ -35,6 +35,7 @@ pub(crate) enum Algorithm {
     Rsa,
     Ec,
     X25519,
+    X448,
 }
 
 impl Algorithm {
@@ -43,6 +44,7 @@ impl Algorithm {
             Self::Rsa => c"RSA",
             Self::Ec => c"EC",
             Self::X25519 => c"X25519",
+            Self::X448 => c"X448",
         }
     }
 }
@@ -53,6 +55,7 @@ pub(crate) struct Makers {
     rsa: ContextPool,
     ec: ContextPool,
     x25519: ContextPool,
+    x448: ContextPool,
 }
 
 impl Makers {
@@ -61,6 +64,7 @@ impl Makers {
             Algorithm::Rsa => &self.rsa,
             Algorithm::Ec => &self.ec,
             Algorithm::X25519 => &self.x25519,
+            Algorithm::X448 => &self.x448,
         }
     }
 }

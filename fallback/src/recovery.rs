@@ -9,20 +9,17 @@
 //! (Brier, Joye: Weierstrass elliptic curves and side-channel attacks, PKC 2002). The order of the curve is
 //! an odd prime, so y is never 0, and d + 1 is a scalar too unless d is -1, whose product is (x, -y).
 
-use hotspare_device::bytes::SecretBytes;
 use hotspare_device::{Curve, EcKey, InvalidRequest};
 use openssl_sys as ossl;
+use zeroize::Zeroizing;
 
-use crate::ec::{group_name, is_on_curve, unknown_curve};
+use crate::ec::{COORDINATE_MAX_BYTES, group_name, is_on_curve};
 use crate::failure::{Failure, check};
 use crate::library::Library;
 use crate::number::{Number, Scratch};
 use crate::params::Params;
 use crate::pkey::{Algorithm, Context, Parts, Pkey};
 use crate::pool::ContextPool;
-
-/// Room for a coordinate, in bytes.
-const COORDINATE_MAX_BYTES: usize = 32;
 
 /// A scalar that multiplies in this way.
 pub(crate) struct Recovery {
@@ -35,12 +32,12 @@ pub(crate) struct Recovery {
 impl Recovery {
     /// The scalar of `key`, which is in range.
     pub(crate) fn new(library: &Library, key: &EcKey) -> Result<Self, Failure> {
-        let group = library.group(key.curve).ok_or_else(unknown_curve)?;
         let next = Number::new(&key.scalar)?.next()?;
-        let next = if next.is_below(&group.order()?) {
-            let mut bytes = SecretBytes::<COORDINATE_MAX_BYTES>::new();
-            next.write(resize(&mut bytes, key.scalar.len())?)?;
-            Some(Agreement::new(library, key.curve, &bytes)?)
+        let next = if next.is_below(library.group(key.curve)?.order()) {
+            let mut bytes = Zeroizing::new([0; COORDINATE_MAX_BYTES]);
+            let place = &mut bytes[..key.curve.field_bytes()];
+            next.write(place)?;
+            Some(Agreement::new(library, key.curve, place)?)
         } else {
             None
         };
@@ -57,31 +54,27 @@ impl Recovery {
         if !is_on_curve(library, self.curve, x, y)? {
             return Err(InvalidRequest::NoResult.into());
         }
-        let group = library.group(self.curve).ok_or_else(unknown_curve)?;
-        let encoded = group.encode(x, y)?;
+        let encoded = library.group(self.curve)?.encode(x, y)?;
         let peer = Params::default().utf8(c"group", group_name(self.curve)?).octets(c"pub", &encoded);
         let peer = Pkey::from_params(library, Algorithm::Ec, Parts::Public, peer)?;
 
         let (x_place, y_place) = output.split_at_mut(x.len());
         self.own.derive(library, &peer, x_place)?;
         let scratch = Scratch::new(library)?;
-        let [p, a, b] = group.equation(&scratch)?;
+        let [p, a, b] = library.group(self.curve)?.equation(&scratch)?;
         let field = Field { prime: p, scratch: &scratch };
         let [x, y, x1] = [Number::new(x)?, Number::new(y)?, Number::new(x_place)?];
         let y1 = match &self.next {
             None => field.subtract(&Number::new(&[])?, &y)?,
             Some(next) => {
-                let mut x2 = SecretBytes::<COORDINATE_MAX_BYTES>::new();
-                next.derive(library, &peer, resize(&mut x2, x_place.len())?)?;
-                field.recover(&[a, b], (&x, &y), &x1, &Number::new(&x2)?)?
+                let mut x2 = Zeroizing::new([0; COORDINATE_MAX_BYTES]);
+                let x2 = &mut x2[..x_place.len()];
+                next.derive(library, &peer, x2)?;
+                field.recover(&[a, b], (&x, &y), &x1, &Number::new(x2)?)?
             }
         };
         y1.write(y_place)
     }
-}
-
-fn resize<const N: usize>(bytes: &mut SecretBytes<N>, length: usize) -> Result<&mut [u8], Failure> {
-    bytes.resize(length).map_err(|_| Failure::OpenSsl("a coordinate that is too long"))
 }
 
 /// A private key for ECDH.
@@ -186,21 +179,8 @@ mod tests {
     use super::*;
     use crate::ec::Scalar;
 
-    /// The order of P-256, less one (SEC 2, 2.4.2).
-    const LAST: [u8; 32] = [
-        0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc, 0xe6, 0xfa,
-        0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x50,
-    ];
-    /// A point of P-256 with x = 5.
-    const Y_OF_5: [u8; 32] = [
-        0x45, 0x92, 0x43, 0xb9, 0xaa, 0x58, 0x18, 0x06, 0xfe, 0x91, 0x3b, 0xce, 0x99, 0x81, 0x7a, 0xde, 0x11,
-        0xca, 0x50, 0x3c, 0x64, 0xd9, 0xa3, 0xc5, 0x33, 0x41, 0x5c, 0x08, 0x32, 0x48, 0xfb, 0xcc,
-    ];
-
-    fn small(number: u8) -> [u8; 32] {
-        let mut bytes = [0; 32];
-        bytes[31] = number;
-        bytes
+    fn small(curve: Curve, number: u8) -> Vec<u8> {
+        [vec![0; curve.field_bytes() - 1], vec![number]].concat()
     }
 
     /// With the default provider both ways are open, and must agree: also for the first and last scalars, where the
@@ -208,35 +188,47 @@ mod tests {
     #[test]
     fn it_agrees_with_libcrypto() {
         let library = Library::of("default").unwrap();
-        let mut other = LAST;
-        other[31] -= 1;
-        let mut scalars = vec![small(1), small(2), small(3), LAST, other];
-        scalars.extend((0..40_u8).map(|number| [number.wrapping_mul(37).wrapping_add(5); 32]));
-        let mut point = [small(5), Y_OF_5].concat();
-        for scalar in scalars {
-            // Those that begin with 0xff may be above the order.
-            if scalar > LAST {
-                continue;
+        for curve in Curve::ALL {
+            let length = curve.field_bytes();
+            let mut order = vec![0; length];
+            library.group(curve).unwrap().order().write(&mut order).unwrap();
+            // Every order of these curves ends with a byte above 2.
+            let below_order = |less: u8| {
+                let mut number = order.clone();
+                number[length - 1] -= less;
+                number
+            };
+            let mut scalars: Vec<_> = (1..=3).map(|number| small(curve, number)).collect();
+            scalars.extend([below_order(1), below_order(2)]);
+            scalars.extend((0..40_u8).map(|number| {
+                let mut scalar = vec![number.wrapping_mul(37).wrapping_add(5); length];
+                // Below the first byte of every order, or equal to it.
+                scalar[0] &= order[0] >> 1;
+                scalar
+            }));
+            let (x, y) = curve.generator();
+            let mut point = [x, y].concat();
+            for scalar in scalars {
+                let key = EcKey { curve, scalar: scalar.clone() };
+                let (x, y) = point.split_at(length);
+                let (mut expected, mut recovered) = (vec![0; 2 * length], vec![0; 2 * length]);
+                Scalar::new(library, &key).unwrap().multiply(library, curve, (x, y), &mut expected).unwrap();
+                Recovery::new(library, &key).unwrap().multiply(library, (x, y), &mut recovered).unwrap();
+                assert_eq!(recovered, expected, "{curve:?} {scalar:02x?}");
+                point = expected;
             }
-            let key = EcKey { curve: Curve::P256, scalar: scalar.to_vec() };
-            let (x, y) = point.split_at(32);
-            let (mut expected, mut recovered) = ([0; 64], [0; 64]);
-            Scalar::new(library, &key)
-                .unwrap()
-                .multiply(library, Curve::P256, (x, y), &mut expected)
-                .unwrap();
-            Recovery::new(library, &key).unwrap().multiply(library, (x, y), &mut recovered).unwrap();
-            assert_eq!(recovered, expected, "{scalar:02x?}");
-            point = expected.to_vec();
         }
     }
 
     #[test]
     fn a_point_off_the_curve_has_no_product() {
         let library = Library::of("default").unwrap();
-        let key = EcKey { curve: Curve::P256, scalar: small(7).to_vec() };
-        let recovery = Recovery::new(library, &key).unwrap();
-        let result = recovery.multiply(library, (&small(5), &small(5)), &mut [0; 64]);
-        assert!(matches!(result, Err(Failure::Invalid(InvalidRequest::NoResult))));
+        for curve in Curve::ALL {
+            let key = EcKey { curve, scalar: small(curve, 7) };
+            let recovery = Recovery::new(library, &key).unwrap();
+            let point = (&small(curve, 5)[..], &small(curve, 5)[..]);
+            let result = recovery.multiply(library, point, &mut vec![0; 2 * curve.field_bytes()]);
+            assert!(matches!(result, Err(Failure::Invalid(InvalidRequest::NoResult))));
+        }
     }
 }

@@ -1,92 +1,140 @@
-//! P-256: published answers, signatures that another implementation verifies, points and scalars that are none.
+//! P-256, P-384, P-521: published answers, signatures that another implementation verifies, points and scalars that are
+//! none.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
 use hotspare_device::{Curve, InvalidRequest, Request};
 use hotspare_fallback::{Fallback, FallbackError};
-use ring::signature::{ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA384_ASN1, UnparsedPublicKey};
-use support::{P256_ORDER, P256_PRIME, P256_X, P256_Y, ec_key, hex, is_no_result, run};
+use ring::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P256_SHA384_ASN1, ECDSA_P384_SHA384_FIXED, UnparsedPublicKey,
+};
+use support::curves::{self, Numbers};
+use support::{ec_key_on, hex, is_no_result, run};
 
-/// RFC 5903, 8.1: both sides' scalars and public points, and the shared point with both coordinates.
-const I: &str = "C88F01F510D9AC3F70A292DAA2316DE544E9AAB8AFE84049C62A9C57862D1433";
-const GI_X: &str = "DAD0B65394221CF9B051E1FECA5787D098DFE637FC90B9EF945D0C3772581180";
-const GI_Y: &str = "5271A0461CDB8252D61F1C456FA3E59AB1F45B33ACCF5F58389E0577B8990BB3";
-const R: &str = "C6EF9C5D78AE012A011164ACB397CE2088685D8F06BF9BE0B283AB46476BEE53";
-const GR_X: &str = "D12DFB5289C8D4F81208B70270398C342296970A0BCCB74C736FC7554494BF63";
-const GR_Y: &str = "56FBF3CA366CC23E8157854C13C58D6AAC23F046ADA30F8353E74F33039872AB";
-const GIR_X: &str = "D6840F6B42F6EDAFD13116E0E12565202FEF8E9ECE7DCE03812464D04B9442DE";
-const GIR_Y: &str = "522BDE0AF0D8585B8DEF9C183B5AE38F50235206A8674ECB5D98EDB20EB153A2";
+impl Numbers {
+    fn number(&self, value: u8) -> Vec<u8> {
+        [vec![0; self.curve.field_bytes() - 1], vec![value]].concat()
+    }
 
-fn multiply(fallback: &Fallback, scalar: &str, x: &[u8], y: &[u8]) -> Result<Vec<u8>, FallbackError> {
-    run(fallback, &Request::ec_multiply(&ec_key(scalar), x, y).unwrap())
+    /// The order, with this added to its last byte.
+    fn order_and(&self, more: i8) -> Vec<u8> {
+        let mut order = hex(self.order);
+        let last = order.last_mut().unwrap();
+        *last = last.checked_add_signed(more).unwrap();
+        order
+    }
+
+    fn generator(&self) -> [Vec<u8>; 2] {
+        let (x, y) = self.curve.generator();
+        [x.to_vec(), y.to_vec()]
+    }
+
+    fn multiply(
+        &self,
+        fallback: &Fallback,
+        scalar: Vec<u8>,
+        x: &[u8],
+        y: &[u8],
+    ) -> Result<Vec<u8>, FallbackError> {
+        run(fallback, &Request::ec_multiply(&ec_key_on(self.curve, scalar), x, y).unwrap())
+    }
+
+    fn sign(&self, fallback: &Fallback, digest: &[u8]) -> Vec<u8> {
+        // Software draws a nonce of its own.
+        let nonce = vec![7; self.curve.field_bytes()];
+        run(fallback, &Request::ecdsa_sign(&ec_key_on(self.curve, hex(self.i)), digest, &nonce).unwrap())
+            .unwrap()
+    }
+
+    /// The public point of `i`, encoded.
+    fn public(&self) -> Vec<u8> {
+        [vec![4], hex(self.gi[0]), hex(self.gi[1])].concat()
+    }
 }
 
 #[test]
 fn products_are_those_of_rfc_5903() {
     let fallback = Fallback::new("default");
-    for (scalar, x, y, product_x, product_y) in [
-        (I, P256_X, P256_Y, GI_X, GI_Y),
-        (R, P256_X, P256_Y, GR_X, GR_Y),
-        (I, GR_X, GR_Y, GIR_X, GIR_Y),
-        (R, GI_X, GI_Y, GIR_X, GIR_Y),
-    ] {
-        let product = multiply(&fallback, scalar, &hex(x), &hex(y)).unwrap();
-        assert_eq!(product, [hex(product_x), hex(product_y)].concat());
+    for numbers in &curves::ALL {
+        let [gx, gy] = numbers.generator();
+        for (scalar, [x, y], product) in [
+            (numbers.i, [gx.clone(), gy.clone()], numbers.gi),
+            (numbers.r, [gx, gy], numbers.gr),
+            (numbers.i, numbers.gr.map(hex), numbers.gir),
+            (numbers.r, numbers.gi.map(hex), numbers.gir),
+        ] {
+            let result = numbers.multiply(&fallback, hex(scalar), &x, &y).unwrap();
+            assert_eq!(result, product.map(hex).concat(), "{:?}", numbers.curve);
+        }
     }
 }
 
 #[test]
 fn one_and_the_order_less_one_give_the_point_and_its_negative() {
     let fallback = Fallback::new("default");
-    let (x, y) = (hex(P256_X), hex(P256_Y));
-    let one = format!("{:064x}", 1);
-    let last = format!("{}50", &P256_ORDER[..62]);
-    assert_eq!(multiply(&fallback, &one, &x, &y).unwrap(), [&x[..], &y].concat());
-    let negative = multiply(&fallback, &last, &x, &y).unwrap();
-    assert_eq!(negative[..32], x);
-    assert_ne!(negative[32..], y);
-    assert!(fallback.is_on_curve(Curve::P256, &x, &negative[32..]).unwrap());
+    for numbers in &curves::ALL {
+        for [x, y] in [numbers.generator(), numbers.gi.map(hex)] {
+            let one = numbers.multiply(&fallback, numbers.number(1), &x, &y).unwrap();
+            assert_eq!(one, [&x[..], &y].concat());
+            let negative = numbers.multiply(&fallback, numbers.order_and(-1), &x, &y).unwrap();
+            let (negative_x, negative_y) = negative.split_at(x.len());
+            assert_eq!(negative_x, x);
+            assert_ne!(negative_y, y);
+            assert!(fallback.is_on_curve(numbers.curve, negative_x, negative_y).unwrap());
+        }
+    }
 }
 
 #[test]
 fn a_point_off_the_curve_has_no_product() {
     let fallback = Fallback::new("default");
-    let (x, y) = (hex(P256_X), hex(P256_Y));
-    assert!(fallback.is_on_curve(Curve::P256, &x, &y).unwrap());
-    let mut other_y = y.clone();
-    other_y[31] ^= 1;
-    // A point with x = 5, whose y exists; and the same point with the prime added to x, which only a sloppy
-    // decoder takes for it.
-    let five = hex(&format!("{:064x}", 5));
-    let five_y = hex("459243b9aa581806fe913bce99817ade11ca503c64d9a3c533415c083248fbcc");
-    assert!(fallback.is_on_curve(Curve::P256, &five, &five_y).unwrap());
-    let five_and_prime = hex("ffffffff00000001000000000000000000000001000000000000000000000004");
-    for (x, y) in [
-        (x.clone(), other_y),
-        (y.clone(), x.clone()),
-        (vec![0; 32], vec![0; 32]),
-        (vec![0xff; 32], vec![0xff; 32]),
-        (hex(P256_PRIME), y.clone()),
-        (five_and_prime, five_y),
-    ] {
-        assert!(!fallback.is_on_curve(Curve::P256, &x, &y).unwrap());
-        let error = multiply(&fallback, I, &x, &y).unwrap_err();
-        assert!(is_no_result(&error), "{error}");
+    for numbers in &curves::ALL {
+        let (curve, length) = (numbers.curve, numbers.curve.field_bytes());
+        let [x, y] = numbers.generator();
+        assert!(fallback.is_on_curve(curve, &x, &y).unwrap());
+        let mut other_y = y.clone();
+        *other_y.last_mut().unwrap() ^= 1;
+        let mut wrong = vec![
+            (x.clone(), other_y),
+            (y.clone(), x.clone()),
+            (vec![0; length], vec![0; length]),
+            (vec![0xff; length], vec![0xff; length]),
+            (hex(numbers.prime), y.clone()),
+        ];
+        if curve == Curve::P256 {
+            // A point with x = 5, whose y exists; and the same point with the prime added to x, which only a sloppy decoder
+            // takes for it.
+            let five_y = hex("459243b9aa581806fe913bce99817ade11ca503c64d9a3c533415c083248fbcc");
+            assert!(fallback.is_on_curve(curve, &numbers.number(5), &five_y).unwrap());
+            let and_prime = hex("ffffffff00000001000000000000000000000001000000000000000000000004");
+            wrong.push((and_prime, five_y));
+        }
+        for (x, y) in wrong {
+            assert!(!fallback.is_on_curve(curve, &x, &y).unwrap());
+            let error = numbers.multiply(&fallback, hex(numbers.i), &x, &y).unwrap_err();
+            assert!(is_no_result(&error), "{error}");
+        }
+        let error = fallback.is_on_curve(curve, &x[1..], &y).unwrap_err();
+        assert!(
+            matches!(error, FallbackError::Invalid(InvalidRequest::Length { wanted, .. }) if wanted == length)
+        );
     }
-    let error = fallback.is_on_curve(Curve::P256, &x[1..], &y).unwrap_err();
-    assert!(matches!(error, FallbackError::Invalid(InvalidRequest::Length { length: 31, wanted: 32, .. })));
 }
 
 #[test]
 fn a_scalar_out_of_range_is_the_callers_error() {
     let fallback = Fallback::new("default");
-    let (zero, more) = (format!("{:064x}", 0), format!("{}52", &P256_ORDER[..62]));
-    for scalar in [&zero, P256_ORDER, &more] {
-        let product = multiply(&fallback, scalar, &hex(P256_X), &hex(P256_Y));
-        let request = Request::ecdsa_sign(&ec_key(scalar), &[1; 32], &[1; 32]).unwrap();
-        for error in [product.unwrap_err(), run(&fallback, &request).unwrap_err()] {
-            assert!(matches!(error, FallbackError::Invalid(InvalidRequest::KeyNumber(_))), "{error}");
+    for numbers in &curves::ALL {
+        let [x, y] = numbers.generator();
+        let length = numbers.curve.field_bytes();
+        for scalar in [numbers.number(0), hex(numbers.order), numbers.order_and(1), vec![0xff; length]] {
+            let key = ec_key_on(numbers.curve, scalar.clone());
+            let signing = Request::ecdsa_sign(&key, &[1; 32], &vec![1; length]).unwrap();
+            let product = numbers.multiply(&fallback, scalar, &x, &y);
+            for error in [product.unwrap_err(), run(&fallback, &signing).unwrap_err()] {
+                assert!(matches!(error, FallbackError::Invalid(InvalidRequest::KeyNumber(_))), "{error}");
+            }
         }
     }
 }
@@ -94,48 +142,52 @@ fn a_scalar_out_of_range_is_the_callers_error() {
 #[test]
 fn another_implementation_verifies_what_it_signs() {
     let fallback = Fallback::new("default");
-    let key = ec_key(I);
-    let public = [vec![4], hex(GI_X), hex(GI_Y)].concat();
-    let nonce = [7; 32];
     // Many, so that numbers with leading zeros, which must be padded, are among them.
-    let mut padded = 0;
-    for round in 0..1500_u32 {
-        let message = round.to_be_bytes();
-        let digest = ring::digest::digest(&ring::digest::SHA256, &message);
-        let request = Request::ecdsa_sign(&key, digest.as_ref(), &nonce).unwrap();
-        let signature = run(&fallback, &request).unwrap();
-        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &public).verify(&message, &signature).unwrap();
-        padded += u32::from(signature[0] == 0 || signature[32] == 0);
+    for (numbers, algorithm, hash, rounds) in [
+        (&curves::ALL[0], &ECDSA_P256_SHA256_FIXED, &ring::digest::SHA256, 1500_u32),
+        (&curves::ALL[1], &ECDSA_P384_SHA384_FIXED, &ring::digest::SHA384, 50),
+    ] {
+        let public = numbers.public();
+        let mut padded = 0;
+        for round in 0..rounds {
+            let message = round.to_be_bytes();
+            let digest = ring::digest::digest(hash, &message);
+            let signature = numbers.sign(&fallback, digest.as_ref());
+            UnparsedPublicKey::new(algorithm, &public).verify(&message, &signature).unwrap();
+            padded += u32::from(signature[0] == 0 || signature[signature.len() / 2] == 0);
+        }
+        assert!(padded > 0 || rounds < 1500, "1500 signatures without a leading zero: 1 in 100 000 runs");
     }
-    assert!(padded > 0, "1500 signatures without a leading zero: 1 in 100 000 runs");
 }
 
 #[test]
 fn a_digest_longer_than_the_order_is_truncated_and_a_shorter_one_is_not_padded() {
     let fallback = Fallback::new("default");
-    let key = ec_key(I);
-    let public = [vec![4], hex(GI_X), hex(GI_Y)].concat();
     let digest = ring::digest::digest(&ring::digest::SHA384, b"message");
-    let request = Request::ecdsa_sign(&key, digest.as_ref(), &[7; 32]).unwrap();
-    let signature = to_der(&run(&fallback, &request).unwrap());
+    let signature = to_der(&curves::ALL[0].sign(&fallback, digest.as_ref()));
+    let public = curves::ALL[0].public();
     UnparsedPublicKey::new(&ECDSA_P256_SHA384_ASN1, &public).verify(b"message", &signature).unwrap();
 
     // No library hashes to these lengths: OpenSSL's own verification must agree, in the default library context.
-    let public = openssl_public_key(&public);
-    for length in [1, 20, 28, 31, 33, 63, 64] {
-        let digest = vec![0xa5; length];
-        let signature = run(&fallback, &Request::ecdsa_sign(&key, &digest, &[7; 32]).unwrap()).unwrap();
-        assert!(public.verify(&digest, &to_der(&signature)), "{length} bytes");
-        assert!(!public.verify(&vec![0xa4; length], &to_der(&signature)), "{length} bytes");
+    for numbers in &curves::ALL {
+        let public = openssl_public_key(numbers);
+        for length in [1, 20, 28, 31, 33, 47, 48, 49, 63, 64] {
+            let digest = vec![0xa5; length];
+            let signature = to_der(&numbers.sign(&fallback, &digest));
+            assert!(public.verify(&digest, &signature), "{:?}, {length} bytes", numbers.curve);
+            assert!(!public.verify(&vec![0xa4; length], &signature), "{:?}, {length} bytes", numbers.curve);
+        }
     }
 }
 
 #[test]
 fn each_signature_has_a_nonce_of_its_own() {
     let fallback = Fallback::new("default");
-    let request = Request::ecdsa_sign(&ec_key(I), &[1; 32], &[7; 32]).unwrap();
-    let (first, second) = (run(&fallback, &request).unwrap(), run(&fallback, &request).unwrap());
-    assert_ne!(first[..32], second[..32]);
+    for numbers in &curves::ALL {
+        let (first, second) = (numbers.sign(&fallback, &[1; 32]), numbers.sign(&fallback, &[1; 32]));
+        let r = ..numbers.curve.field_bytes();
+        assert_ne!(first[r], second[r]);
+    }
 }
 
 fn to_der(fixed: &[u8]) -> Vec<u8> {
@@ -147,15 +199,23 @@ fn to_der(fixed: &[u8]) -> Vec<u8> {
         }
         [vec![2, u8::try_from(content.len()).unwrap()], content].concat()
     };
-    let content = [integer(&fixed[..32]), integer(&fixed[32..])].concat();
-    [vec![0x30, u8::try_from(content.len()).unwrap()], content].concat()
+    let (r, s) = fixed.split_at(fixed.len() / 2);
+    let content = [integer(r), integer(s)].concat();
+    let length = u8::try_from(content.len()).unwrap();
+    let head = if length < 0x80 { vec![0x30, length] } else { vec![0x30, 0x81, length] };
+    [head, content].concat()
 }
 
 struct PublicKey(*mut openssl_sys::EVP_PKEY);
 
-fn openssl_public_key(point: &[u8]) -> PublicKey {
-    // SubjectPublicKeyInfo of P-256 (RFC 5480, 2).
-    let der = [hex("3059301306072a8648ce3d020106082a8648ce3d030107034200"), point.to_vec()].concat();
+fn openssl_public_key(numbers: &Numbers) -> PublicKey {
+    // SubjectPublicKeyInfo (RFC 5480, 2) up to the point.
+    let head = match numbers.curve {
+        Curve::P256 => "3059301306072a8648ce3d020106082a8648ce3d030107034200",
+        Curve::P384 => "3076301006072a8648ce3d020106052b81040022036200",
+        _ => "30819b301006072a8648ce3d020106052b8104002303818600",
+    };
+    let der = [hex(head), numbers.public()].concat();
     let mut place = der.as_ptr();
     // SAFETY: `place` points to as many bytes as are said.
     let key =

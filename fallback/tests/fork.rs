@@ -9,7 +9,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 
 use hotspare_device::Request;
 use hotspare_fallback::Fallback;
-use support::{RSA_2048, ec_key, pkcs1_sha256, rsa_key, run, x25519_key};
+use support::{RSA_2048, ec_key, one_of_each, pkcs1_sha256, rsa_key, run, x25519_key};
 
 /// A child that hangs is ended after this many seconds.
 const CHILD_SECONDS: u32 = 60;
@@ -21,6 +21,10 @@ fn a_child_computes_with_its_parents_keys_and_with_new_ones() {
     let signing = Request::ecdsa_sign(&ec_key(&"11".repeat(32)), &[1; 32], &[1; 32]).unwrap();
     let expected = run(&fallback, &rsa).unwrap();
     run(&fallback, &signing).unwrap();
+    // The parent prepares half of these keys; the others are prepared after the fork.
+    let each = one_of_each();
+    let half = each.len() / 2;
+    each[..half].iter().for_each(|request| drop(run(&fallback, request).unwrap()));
 
     let child = move |fallback: &Fallback| {
         let mut results = run(fallback, &rsa).unwrap();
@@ -28,11 +32,17 @@ fn a_child_computes_with_its_parents_keys_and_with_new_ones() {
         run(fallback, &fresh).unwrap();
         run(&Fallback::new("default"), &fresh).unwrap();
         results.extend(run(fallback, &signing).unwrap());
+        // Those of the parent, and new ones.
+        for request in each.iter().chain(&one_of_each()) {
+            results.extend(run(fallback, request).unwrap());
+        }
         results
     };
     let results: Vec<_> = (0..2).map(|_| in_a_child(|| child(&fallback))).chain([child(&fallback)]).collect();
     for result in &results {
         assert_eq!(result[..256], expected);
+        // What does not depend on a nonce.
+        assert_eq!(result[256 + 64..], results[0][256 + 64..]);
     }
     let nonces: std::collections::HashSet<_> = results.iter().map(|result| &result[256..288]).collect();
     assert_eq!(nonces.len(), results.len(), "two processes signed with the same nonce");

@@ -5,19 +5,7 @@ mod support;
 
 use hotspare_device::{Curve, Request};
 use hotspare_fallback::{Fallback, FallbackError};
-use support::{P256_X, P256_Y, RSA_2048, ec_key, hex, pkcs1_sha256, rsa_key, run, x25519_key};
-
-fn one_of_each() -> Vec<Request> {
-    let (rsa, x25519) = (rsa_key(RSA_2048), x25519_key(&"11".repeat(32)));
-    let ec = ec_key(&"11".repeat(32));
-    let encoded = pkcs1_sha256(b"message", 256);
-    vec![
-        Request::rsa_private(&rsa, &encoded).unwrap(),
-        Request::rsa_public(&rsa, &encoded).unwrap(),
-        Request::ec_multiply(&ec, &hex(P256_X), &hex(P256_Y)).unwrap(),
-        Request::montgomery_multiply(&x25519, &[9; 32]).unwrap(),
-    ]
-}
+use support::{ec_key, one_of_each, run};
 
 #[test]
 fn many_threads_share_one_path_and_its_keys_from_the_first_request_on() {

@@ -8,15 +8,14 @@ use hotspare_device::{
 };
 use hotspare_fallback::{Fallback, FallbackError};
 
+pub mod curves;
+
 /// Keys made by `openssl genrsa`, in the form of RFC 8017, A.1.2.
 pub const RSA_2048: &[u8] = include_bytes!("../keys/rsa-2048.der");
 pub const RSA_3072: &[u8] = include_bytes!("../keys/rsa-3072.der");
 pub const RSA_4096: &[u8] = include_bytes!("../keys/rsa-4096.der");
 
-/// The order of P-256 and the prime of its field (SEC 2, 2.4.2).
-pub const P256_ORDER: &str = "ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551";
-pub const P256_PRIME: &str = "ffffffff00000001000000000000000000000000ffffffffffffffffffffffff";
-/// Its generator.
+/// The generator of P-256.
 pub const P256_X: &str = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296";
 pub const P256_Y: &str = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
 
@@ -54,12 +53,38 @@ pub fn rsa_key(der: &[u8]) -> Key {
 }
 
 pub fn ec_key(scalar: &str) -> Key {
-    Key::new(KeyMaterial::Ec(EcKey { curve: Curve::P256, scalar: hex(scalar) })).unwrap()
+    ec_key_on(Curve::P256, hex(scalar))
+}
+
+pub fn ec_key_on(curve: Curve, scalar: Vec<u8>) -> Key {
+    Key::new(KeyMaterial::Ec(EcKey { curve, scalar })).unwrap()
 }
 
 pub fn x25519_key(scalar: &str) -> Key {
-    let curve = MontgomeryCurve::X25519;
-    Key::new(KeyMaterial::Montgomery(MontgomeryKey { curve, scalar: hex(scalar) })).unwrap()
+    montgomery_key(MontgomeryCurve::X25519, hex(scalar))
+}
+
+pub fn montgomery_key(curve: MontgomeryCurve, scalar: Vec<u8>) -> Key {
+    Key::new(KeyMaterial::Montgomery(MontgomeryKey { curve, scalar })).unwrap()
+}
+
+/// A request of each operation whose result does not depend on chance.
+pub fn one_of_each() -> Vec<Request> {
+    let rsa = rsa_key(RSA_2048);
+    let encoded = pkcs1_sha256(b"message", 256);
+    let mut requests =
+        vec![Request::rsa_private(&rsa, &encoded).unwrap(), Request::rsa_public(&rsa, &encoded).unwrap()];
+    for numbers in &curves::ALL {
+        let ([x, y], key) = (numbers.gi.map(hex), ec_key_on(numbers.curve, hex(numbers.r)));
+        requests.push(Request::ec_multiply(&key, &x, &y).unwrap());
+        requests.push(Request::ec_multiply_generator(&key).unwrap());
+    }
+    for curve in [MontgomeryCurve::X25519, MontgomeryCurve::X448] {
+        let (length, key) = (curve.field_bytes(), montgomery_key(curve, vec![0x11; curve.field_bytes()]));
+        requests.push(Request::montgomery_multiply(&key, &vec![9; length]).unwrap());
+        requests.push(Request::montgomery_multiply_base(&key).unwrap());
+    }
+    requests
 }
 
 /// A PKCS#1 v1.5 encoding of `message` with SHA-256 (RFC 8017, 9.2).
