@@ -1,9 +1,10 @@
 //! What the engines compute, with aws-lc: other code than the fallback's, so that one's mistakes are not the other's.
 
 mod number;
-mod p256;
 mod rsa;
+mod weierstrass;
 mod x25519;
+mod x448;
 
 #[cfg(test)]
 mod tests;
@@ -17,7 +18,8 @@ use hotspare_device::request::DIGEST_MAX_BYTES;
 use hotspare_device::{Curve, MontgomeryCurve, Operation};
 
 use number::{Context, Refused};
-use p256::P256;
+use weierstrass::Weierstrass;
+use x448::X448;
 
 /// How a computation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +49,10 @@ impl Outcome {
 /// Computes for one engine, and keeps what is worth keeping from one request to the next. No key is.
 pub(crate) struct Calculator {
     context: Context,
-    p256: P256,
+    p256: Weierstrass,
+    p384: Weierstrass,
+    p521: Weierstrass,
+    x448: X448,
 }
 
 /// The library could not be set up: no memory.
@@ -64,8 +69,13 @@ impl From<Refused> for NoCalculator {
 impl Calculator {
     pub(crate) fn new() -> Result<Self, NoCalculator> {
         let mut context = Context::new()?;
-        let p256 = P256::new(&mut context)?;
-        Ok(Self { context, p256 })
+        Ok(Self {
+            p256: Weierstrass::new(Curve::P256, &mut context)?,
+            p384: Weierstrass::new(Curve::P384, &mut context)?,
+            p521: Weierstrass::new(Curve::P521, &mut context)?,
+            x448: X448::new(&mut context)?,
+            context,
+        })
     }
 
     /// Computes `operation` of the payload into `output`, whose length is what the request asks for. Only `Done`
@@ -79,8 +89,21 @@ impl Calculator {
         if !lengths_fit(operation, payload, output.len()) {
             return Outcome::Malformed;
         }
-        let context = &mut self.context;
+        let Self { context, p256, p384, p521, x448 } = self;
         let part = |index| payload.part(index);
+        let curve = match operation {
+            Operation::EcdsaSign(curve) | Operation::EcdsaVerify(curve) | Operation::EcMultiply(curve) => {
+                curve
+            }
+            // Unused.
+            _ => Curve::P256,
+        };
+        let curve = match curve {
+            Curve::P256 => p256,
+            Curve::P384 => p384,
+            Curve::P521 => p521,
+            _ => return Outcome::Unsupported,
+        };
         let result = match operation {
             Operation::RsaPrivate => rsa::private(
                 &rsa::PrivateNumbers {
@@ -94,13 +117,19 @@ impl Calculator {
                 context,
                 output,
             ),
-            Operation::RsaPublic => rsa::public(part(0), part(1), part(2), context, output),
-            Operation::EcdsaSign(Curve::P256) => self.p256.sign(part(0), part(1), part(2), context, output),
-            Operation::EcMultiply(Curve::P256) => {
-                self.p256.multiply(part(0), part(1), part(2), context, output)
+            Operation::RsaPublic | Operation::RsaPrivateExponent | Operation::ModExp => {
+                rsa::power(part(0), part(1), part(2), context, output)
             }
+            Operation::EcdsaSign(_) => curve.sign(part(0), part(1), part(2), context, output),
+            Operation::EcdsaVerify(_) => {
+                curve.verify((part(0), part(1)), part(2), (part(3), part(4)), context, output)
+            }
+            Operation::EcMultiply(_) => curve.multiply(part(0), part(1), part(2), context, output),
             Operation::MontgomeryMultiply(MontgomeryCurve::X25519) => {
                 x25519::multiply(part(0), part(1), output)
+            }
+            Operation::MontgomeryMultiply(MontgomeryCurve::X448) => {
+                x448.multiply(part(0), part(1), context, output)
             }
             _ => return Outcome::Unsupported,
         };
@@ -115,7 +144,13 @@ const LARGE_MODULUS_BYTES: usize = 3072 / 8;
 const LARGE_MODULUS_EXPONENT_BYTES: usize = 64 / 8;
 
 /// Whether parts and result have lengths that the operation takes. The bounds also bound the time that one request
-/// keeps an engine: that of an 8192-bit private operation, some 50 ms. The heartbeat bears with ten times that.
+/// keeps an engine.
+///
+/// The longest is a power whose modulus and exponent have 8192 bits each ([`Operation::ModExp`],
+/// [`Operation::RsaPrivateExponent`]): 100 ms, on one core of a virtual machine (`tests/powers.rs` measures it). RSA with primes
+/// takes a quarter of that, a power of 4096 bits an eighth. To the heartbeat an engine hangs when three checks in a row find
+/// it in the same request, and its timer makes checks 200 ms apart at least. So an engine may be six times slower than
+/// that one, or share its processor with five others, before its longest request is taken for a hang.
 fn lengths_fit(operation: Operation, payload: &Payload<'_>, output: usize) -> bool {
     let length = |index| payload.part(index).len();
     match operation {
@@ -125,19 +160,18 @@ fn lengths_fit(operation: Operation, payload: &Payload<'_>, output: usize) -> bo
                 && length(5) == output
                 && (0..5).all(|index| (1..=half).contains(&length(index)))
         }
+        Operation::RsaPrivateExponent | Operation::ModExp => power_fits(payload, output, output),
         Operation::RsaPublic => {
             let exponent = if output > LARGE_MODULUS_BYTES { LARGE_MODULUS_EXPONENT_BYTES } else { output };
-            (1..=RSA_MAX_BYTES).contains(&output)
-                && length(0) == output
-                && (1..=exponent).contains(&length(1))
-                && length(2) == output
+            power_fits(payload, output, exponent)
         }
         Operation::EcdsaSign(curve) => {
             let field = curve.field_bytes();
-            output == 2 * field
-                && length(0) == field
-                && (1..=DIGEST_MAX_BYTES).contains(&length(1))
-                && length(2) == field
+            output == 2 * field && length(0) == field && digest_fits(length(1)) && length(2) == field
+        }
+        Operation::EcdsaVerify(curve) => {
+            let field = curve.field_bytes();
+            output == field && digest_fits(length(2)) && [0, 1, 3, 4].iter().all(|at| length(*at) == field)
         }
         Operation::EcMultiply(curve) => {
             let field = curve.field_bytes();
@@ -150,4 +184,17 @@ fn lengths_fit(operation: Operation, payload: &Payload<'_>, output: usize) -> bo
         // The compiler wants this for operations to come; what is not computed is refused above all.
         _ => true,
     }
+}
+
+/// Modulus, exponent and input of a power, the exponent no longer than so many bytes.
+fn power_fits(payload: &Payload<'_>, output: usize, longest_exponent: usize) -> bool {
+    let length = |index| payload.part(index).len();
+    (1..=RSA_MAX_BYTES).contains(&output)
+        && length(0) == output
+        && (1..=longest_exponent).contains(&length(1))
+        && length(2) == output
+}
+
+fn digest_fits(length: usize) -> bool {
+    (1..=DIGEST_MAX_BYTES).contains(&length)
 }

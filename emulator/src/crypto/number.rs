@@ -47,6 +47,9 @@ impl Drop for Context {
 /// A non-negative number.
 pub(crate) struct Number(NonNull<lc::BIGNUM>);
 
+// SAFETY: plain memory without ties to the thread that made it, changed through `&mut` only.
+unsafe impl Send for Number {}
+
 impl Number {
     pub(crate) fn new() -> Result<Self, Refused> {
         // SAFETY: no arguments; null is handled.
@@ -59,6 +62,35 @@ impl Number {
         // SAFETY: the pointer and length are those of a live slice; the target is a live number of ours.
         let made = unsafe { lc::BN_bin2bn(bytes.as_ptr(), bytes.len(), number.0.as_ptr()) };
         if made.is_null() { Err(Refused) } else { Ok(number) }
+    }
+
+    /// From little-endian bytes.
+    pub(crate) fn from_little_endian(bytes: &[u8]) -> Result<Self, Refused> {
+        let number = Self::new()?;
+        // SAFETY: the pointer and length are those of a live slice; the target is a live number of ours.
+        let made = unsafe { lc::BN_le2bn(bytes.as_ptr(), bytes.len(), number.0.as_ptr()) };
+        if made.is_null() { Err(Refused) } else { Ok(number) }
+    }
+
+    /// A copy of a number of the library's.
+    ///
+    /// # Safety
+    /// `number` is null or a live number.
+    pub(super) unsafe fn copy_of(number: *const lc::BIGNUM) -> Result<Self, Refused> {
+        // SAFETY: the caller's promise; null gives null.
+        NonNull::new(unsafe { lc::BN_dup(number) }).map(Self).ok_or(Refused)
+    }
+
+    /// A copy.
+    pub(crate) fn duplicate(&self) -> Result<Self, Refused> {
+        // SAFETY: a live number.
+        unsafe { Self::copy_of(self.as_ptr()) }
+    }
+
+    /// As little-endian bytes that fill `out`; refused if it has more.
+    pub(crate) fn write_little_endian_to(&self, out: &mut [u8]) -> Result<(), Refused> {
+        // SAFETY: writes exactly `out.len()` bytes, or fails if the number is longer.
+        done(unsafe { lc::BN_bn2le_padded(out.as_mut_ptr(), out.len(), self.as_ptr()) })
     }
 
     /// As big-endian bytes that fill `out`; refused if it has more.
@@ -96,6 +128,15 @@ impl Number {
         // SAFETY: live numbers.
         done(unsafe { lc::BN_add(sum.as_mut_ptr(), self.as_ptr(), other.as_ptr()) })?;
         Ok(sum)
+    }
+
+    /// `self - small`, which is not negative.
+    pub(crate) fn minus_small(&self, small: u8) -> Result<Self, Refused> {
+        let mut difference = Self::new()?;
+        let small = Self::from_bytes(&[small])?;
+        // SAFETY: live numbers.
+        done(unsafe { lc::BN_sub(difference.as_mut_ptr(), self.as_ptr(), small.as_ptr()) })?;
+        Ok(difference)
     }
 
     pub(super) fn as_ptr(&self) -> *const lc::BIGNUM {
@@ -142,21 +183,14 @@ impl Modulus {
     /// `number` modulo this. In constant time if it is shorter than modulus and machine words of it together, as the
     /// numbers of a well-formed RSA key are.
     pub(crate) fn reduce(&self, number: &Number, context: &mut Context) -> Result<Number, Refused> {
-        let mut rest = Number::new()?;
         let bits = self.number.bits();
         if number.bits() < bits.saturating_add(bits.next_multiple_of(usize::BITS)) {
-            // number < modulus * R, so this is number / R, and the way back gives number, both modulo the modulus.
-            // SAFETY: live values; the operand is in the range that the function asks for.
-            done(unsafe {
-                lc::BN_from_montgomery(
-                    rest.as_mut_ptr(),
-                    number.as_ptr(),
-                    self.prepared.as_ptr(),
-                    context.as_ptr(),
-                )
-            })?;
+            // number < modulus * R, the range that the library asks for. So this is number / R, and the way back gives
+            // number, both modulo the modulus.
+            let rest = self.montgomery_reduced(number, context)?;
             return self.to_montgomery(&rest, context);
         }
+        let mut rest = Number::new()?;
         // SAFETY: live values; the modulus is not zero (it is odd).
         done(unsafe {
             lc::BN_nnmod(rest.as_mut_ptr(), number.as_ptr(), self.number.as_ptr(), context.as_ptr())
@@ -189,10 +223,7 @@ impl Modulus {
     /// `a - b`, both below the modulus.
     pub(crate) fn difference(&self, a: &Number, b: &Number) -> Result<Number, Refused> {
         let mut difference = Number::new()?;
-        // SAFETY: live values.
-        done(unsafe {
-            lc::BN_mod_sub_quick(difference.as_mut_ptr(), a.as_ptr(), b.as_ptr(), self.number.as_ptr())
-        })?;
+        self.subtract(&mut difference, a, b)?;
         Ok(difference)
     }
 
@@ -201,22 +232,68 @@ impl Modulus {
         // (a * R) * b / R.
         let a = self.to_montgomery(a, context)?;
         let mut product = Number::new()?;
+        self.multiply(&mut product, &a, b, context)?;
+        Ok(product)
+    }
+
+    /// `result = a * b / R`: the product of Montgomery forms. Both are below the modulus.
+    pub(crate) fn multiply(
+        &self,
+        result: &mut Number,
+        a: &Number,
+        b: &Number,
+        context: &mut Context,
+    ) -> Result<(), Refused> {
         // SAFETY: live values; both operands are below the modulus, as the caller promises (otherwise the result is
         // merely not reduced).
         done(unsafe {
             lc::BN_mod_mul_montgomery(
-                product.as_mut_ptr(),
+                result.as_mut_ptr(),
                 a.as_ptr(),
                 b.as_ptr(),
                 self.prepared.as_ptr(),
                 context.as_ptr(),
             )
-        })?;
-        Ok(product)
+        })
     }
 
-    /// `number * R`.
-    fn to_montgomery(&self, number: &Number, context: &mut Context) -> Result<Number, Refused> {
+    /// `result = a + b`, both below the modulus.
+    pub(crate) fn add(&self, result: &mut Number, a: &Number, b: &Number) -> Result<(), Refused> {
+        // SAFETY: live values.
+        done(unsafe {
+            lc::BN_mod_add_quick(result.as_mut_ptr(), a.as_ptr(), b.as_ptr(), self.number.as_ptr())
+        })
+    }
+
+    /// `result = a - b`, both below the modulus.
+    pub(crate) fn subtract(&self, result: &mut Number, a: &Number, b: &Number) -> Result<(), Refused> {
+        // SAFETY: live values.
+        done(unsafe {
+            lc::BN_mod_sub_quick(result.as_mut_ptr(), a.as_ptr(), b.as_ptr(), self.number.as_ptr())
+        })
+    }
+
+    /// `number / R`: back from Montgomery form.
+    pub(crate) fn montgomery_reduced(
+        &self,
+        number: &Number,
+        context: &mut Context,
+    ) -> Result<Number, Refused> {
+        let mut result = Number::new()?;
+        // SAFETY: live values.
+        done(unsafe {
+            lc::BN_from_montgomery(
+                result.as_mut_ptr(),
+                number.as_ptr(),
+                self.prepared.as_ptr(),
+                context.as_ptr(),
+            )
+        })?;
+        Ok(result)
+    }
+
+    /// `number * R`: into Montgomery form.
+    pub(crate) fn to_montgomery(&self, number: &Number, context: &mut Context) -> Result<Number, Refused> {
         let mut result = Number::new()?;
         // SAFETY: live values.
         done(unsafe {

@@ -1,4 +1,4 @@
-//! RSA as numbers: RFC 8017, 5.1.
+//! RSA and modular exponentiation as numbers: RFC 8017, 5.1.
 
 use super::number::{Context, Modulus, Number, Refused};
 
@@ -40,8 +40,9 @@ pub(super) struct PrivateNumbers<'a> {
     pub(super) input: &'a [u8],
 }
 
-/// RSAEP and RSAVP1 (RFC 8017, 5.1.1). Refused: an even modulus, an input that is not below it.
-pub(super) fn public(
+/// `input ^ exponent` modulo `modulus`: RSAEP and RSAVP1 (RFC 8017, 5.1.1), RSADP and RSASP1 without primes (5.1.2, 2a),
+/// Diffie-Hellman. Refused: an even modulus, an input that is not below it.
+pub(super) fn power(
     modulus: &[u8],
     exponent: &[u8],
     input: &[u8],
