@@ -11,7 +11,7 @@ export CARGO_TARGET_DIR=$target
 
 # What the workspace is built with, and what the demonstration runs. ./test may need more: see its own list.
 build_packages=(gcc libc6-dev pkg-config libssl-dev libudev-dev)
-demo_packages=(nginx openssl udev util-linux)
+demo_packages=(nginx haproxy openssl udev util-linux)
 
 say() { printf '%s: %s\n' "$name" "$*" >&2; }
 

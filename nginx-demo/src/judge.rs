@@ -12,6 +12,9 @@ const TOLD_MS: f64 = 50.0;
 /// The deadline of a request in hardware (`deadline_ms` of the provider, its default).
 const DEADLINE_MS: f64 = 20.0;
 
+/// Whether the provider pauses the jobs of asynchronous servers. TODO: true once it does.
+const PROVIDER_PAUSES: bool = false;
+
 /// One thing that should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
@@ -37,7 +40,7 @@ pub(crate) fn judge(outcome: &Outcome) -> Vec<Check> {
             clients.skipped == 0,
             format!("{} visits were not begun", clients.skipped),
         ),
-        check("nginx ends when asked to", outcome.nginx_quit, "it had to be killed otherwise"),
+        check("the server ends when asked to", outcome.server_quit, "it had to be killed otherwise"),
         conservation(outcome),
         signatures(outcome),
         active(&outcome.rows),
@@ -52,6 +55,9 @@ pub(crate) fn judge(outcome: &Outcome) -> Vec<Check> {
         |row: &Row| row.work.requests(Counter::ReplayedHardware).min(row.work.requests(Counter::Dummies));
     checks.push(replayed(of("one fatal", &on_the_other), "on the other device"));
     checks.push(replayed(of("both fatal", &|row| row.dummies_to_software), "in software"));
+    if outcome.server.is_asynchronous() {
+        checks.push(pauses(outcome));
+    }
     for row in &outcome.rows {
         checks.push(path(row));
         checks.extend(stall(row));
@@ -88,6 +94,12 @@ fn signatures(outcome: &Outcome) -> Check {
         made == clients.handshakes + clients.failed,
         format!("{made} signatures, {} handshakes", clients.handshakes + clients.failed),
     )
+}
+
+/// Handshakes of an asynchronous server leave its threads free while devices work.
+fn pauses(outcome: &Outcome) -> Check {
+    let paused = outcome.last.value(Counter::JobsPaused);
+    check("jobs are paused while devices work", paused > 0 || !PROVIDER_PAUSES, format!("{paused} were"))
 }
 
 fn active(rows: &[Row]) -> Check {
@@ -148,6 +160,7 @@ fn stall(row: &Row) -> Option<Check> {
 pub(crate) mod tests {
     use super::*;
     use crate::load::Tally;
+    use crate::options::ServerName;
     use crate::snapshot::{DeviceWork, Snapshot};
     use std::path::Path as FilePath;
 
@@ -180,7 +193,8 @@ pub(crate) mod tests {
             living: nothing.clone(),
             last: nothing,
             trouble: None,
-            nginx_quit: true,
+            server: ServerName::Nginx,
+            server_quit: true,
             calibration: None,
         }
     }
@@ -220,6 +234,16 @@ pub(crate) mod tests {
             rows[0].active = wrong.to_vec();
             assert!(!active(&rows).passed, "{wrong:?}");
         }
+    }
+
+    #[test]
+    fn an_asynchronous_server_must_have_paused() {
+        let mut outcome = outcome();
+        assert_eq!(pauses(&outcome).passed, !PROVIDER_PAUSES);
+        let asked = |outcome: &Outcome| judge(outcome).iter().any(|check| check.what.starts_with("jobs"));
+        assert!(!asked(&outcome));
+        outcome.server = ServerName::Haproxy;
+        assert!(asked(&outcome));
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! The failover demonstration: nginx serves TLS through two emulated accelerators, which die under load in every way that
-//! the emulator knows, and no handshake is lost. Started by `./demo`.
+//! The failover demonstration: nginx, and then HAProxy, serve TLS through two emulated accelerators, which die under load
+//! in every way that the emulator knows, and no handshake is lost. Started by `./demo`.
 //!
 //! The program runs twice: the outer process makes a pid namespace and waits; the inner one is the parent of everything
 //! that runs there, so whatever happens to either, nothing stays behind.

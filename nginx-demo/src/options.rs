@@ -3,17 +3,20 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Shows that nginx loses no handshake when its accelerators die
+/// Shows that nginx and HAProxy lose no handshake when their accelerators die
 ///
-/// Starts, in a private namespace, udevd, two emulated accelerators, the heartbeat daemon and nginx with the provider;
-/// drives full TLS handshakes; and lets the devices fail. What happened is in target/demo/: report.json, timeline.svg, and
-/// the logs of all programs. The last line printed is the result.
+/// Starts, in a private namespace, udevd, two emulated accelerators, the heartbeat daemon and a server with the provider;
+/// drives full TLS handshakes; and lets the devices fail. What happened is in target/demo/SERVER/: report.json,
+/// timeline.svg, and the logs of all programs. The last lines printed are the results, one a server.
 ///
 /// Exit status: 0 if no handshake failed and all was as it should be; 1 if not; 2 for a wrong command line.
 #[derive(Debug, clap::Parser)]
 #[command(name = "demo", version)]
 pub(crate) struct Options {
-    /// Play fast: all of it in under a minute
+    /// What serves: nginx, which waits for its devices; HAProxy, which does other work meanwhile; or one after the other
+    #[arg(long, value_name = "SERVER", default_value = "both")]
+    pub(crate) server: Servers,
+    /// Play fast: both servers in about a minute
     #[arg(long)]
     pub(crate) quick: bool,
     /// Handshakes a second, instead of what about half of the idle processors can take
@@ -33,6 +36,55 @@ pub(crate) struct Options {
     pub(crate) own_pids: bool,
 }
 
+/// The servers to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Servers {
+    Nginx,
+    Haproxy,
+    Both,
+}
+
+/// A server that can be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ServerName {
+    Nginx,
+    Haproxy,
+}
+
+impl Servers {
+    /// One after the other, in this order.
+    pub(crate) fn names(self) -> &'static [ServerName] {
+        match self {
+            Self::Nginx => &[ServerName::Nginx],
+            Self::Haproxy => &[ServerName::Haproxy],
+            Self::Both => &[ServerName::Nginx, ServerName::Haproxy],
+        }
+    }
+}
+
+impl ServerName {
+    /// As its program is called.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "haproxy",
+        }
+    }
+
+    /// As its makers write it.
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Nginx => "nginx",
+            Self::Haproxy => "HAProxy",
+        }
+    }
+
+    /// Whether it runs handshakes as jobs that pause while a device works.
+    pub(crate) fn is_asynchronous(self) -> bool {
+        self == Self::Haproxy
+    }
+}
+
 /// How long things take.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Pace {
@@ -50,7 +102,7 @@ const FINDING_A_HANG: Duration = Duration::from_millis(2500);
 
 impl Options {
     pub(crate) fn pace(&self) -> Pace {
-        let (phase, calibration) = if self.quick { (2500, 1000) } else { (8000, 2000) };
+        let (phase, calibration) = if self.quick { (1500, 800) } else { (8000, 2000) };
         let (phase, calibration) = (Duration::from_millis(phase), Duration::from_millis(calibration));
         Pace { phase, calibration, reset_delay: 2 * phase + FINDING_A_HANG }
     }
@@ -65,6 +117,9 @@ mod tests {
     fn the_command_line_is_sound() {
         Options::command().debug_assert();
         assert!(Options::parse_from(["demo", "--quick"]).quick);
+        let servers = |name: &str| Options::parse_from(["demo", "--server", name]).server.names();
+        assert_eq!([servers("nginx"), servers("haproxy")].concat(), servers("both"));
+        assert!(Options::try_parse_from(["demo", "--server", "apache"]).is_err());
         assert!(Options::try_parse_from(["demo", "--rate", "0"]).is_err());
     }
 }

@@ -8,21 +8,22 @@ use serde::Serialize;
 
 use crate::error::{DemoError, strange, system};
 use crate::judge::{Check, bound_ms};
-use crate::options::Options;
+use crate::options::{Options, ServerName};
 use crate::play::{Calibration, Row};
 use crate::recorder::Record;
 use crate::snapshot::Snapshot;
 
 /// All that came of the play.
 pub(crate) struct Outcome {
+    pub(crate) server: ServerName,
     pub(crate) rows: Vec<Row>,
-    /// The counters before nginx was ended.
+    /// The counters before the server was ended.
     pub(crate) living: Snapshot,
     /// The counters when all was over.
     pub(crate) last: Snapshot,
     /// Why the play did not go to its end.
     pub(crate) trouble: Option<String>,
-    pub(crate) nginx_quit: bool,
+    pub(crate) server_quit: bool,
     pub(crate) calibration: Option<Calibration>,
 }
 
@@ -32,6 +33,8 @@ pub(crate) struct Report<'a> {
     version: u32,
     quick: bool,
     passed: bool,
+    #[serde(skip)]
+    pub(crate) server_title: &'static str,
     pub(crate) result: Result,
     devices: &'a [String],
     calibration: Option<&'a Calibration>,
@@ -60,6 +63,7 @@ struct Process<'a> {
 /// The line that ends the output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(crate) struct Result {
+    pub(crate) server: &'static str,
     pub(crate) handshakes: u64,
     pub(crate) failed: u64,
     submitted: u64,
@@ -72,13 +76,15 @@ pub(crate) struct Result {
     refused: u64,
     abandoned: u64,
     in_flight: u64,
+    jobs_paused: u64,
     pub(crate) max_stall_ms: f64,
 }
 
 impl Result {
-    fn of(snapshot: &Snapshot) -> Self {
+    fn of(server: ServerName, snapshot: &Snapshot) -> Self {
         let value = |counter| snapshot.value(counter);
         Self {
+            server: server.text(),
             handshakes: snapshot.clients.handshakes,
             failed: snapshot.clients.failed,
             submitted: value(Counter::Submitted),
@@ -91,6 +97,7 @@ impl Result {
             refused: value(Counter::Refused),
             abandoned: value(Counter::Abandoned),
             in_flight: value(Counter::InFlight),
+            jobs_paused: value(Counter::JobsPaused),
             max_stall_ms: value(Counter::LongestMicros) as f64 / 1000.0,
         }
     }
@@ -100,8 +107,10 @@ impl fmt::Display for Result {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "RESULT handshakes={} failed={} submitted={} hardware={} replayed_hardware={} software={} \
-             replayed_software={} dummies={} caller_errors={} refused={} abandoned={} in_flight={} max_stall_ms={:.3}",
+            "RESULT server={} handshakes={} failed={} submitted={} hardware={} replayed_hardware={} software={} \
+             replayed_software={} dummies={} caller_errors={} refused={} abandoned={} in_flight={} jobs_paused={} \
+             max_stall_ms={:.3}",
+            self.server,
             self.handshakes,
             self.failed,
             self.submitted,
@@ -114,6 +123,7 @@ impl fmt::Display for Result {
             self.refused,
             self.abandoned,
             self.in_flight,
+            self.jobs_paused,
             self.max_stall_ms,
         )
     }
@@ -129,10 +139,11 @@ impl<'a> Report<'a> {
     ) -> Self {
         let processes = outcome.last.processes.iter();
         Self {
-            version: 1,
+            version: 2,
             quick: options.quick,
             passed: checks.iter().all(|check| check.passed),
-            result: Result::of(&outcome.last),
+            server_title: outcome.server.title(),
+            result: Result::of(outcome.server, &outcome.last),
             devices,
             calibration: outcome.calibration.as_ref(),
             phases: outcome.rows.iter().map(|row| Phase { row, bound_ms: bound_ms(row) }).collect(),
@@ -204,6 +215,7 @@ mod tests {
     #[test]
     fn the_line_has_these_keys_in_this_order() {
         let result = Result {
+            server: "nginx",
             handshakes: 1,
             failed: 2,
             submitted: 3,
@@ -216,12 +228,14 @@ mod tests {
             refused: 10,
             abandoned: 11,
             in_flight: 12,
-            max_stall_ms: 13.5,
+            jobs_paused: 13,
+            max_stall_ms: 14.5,
         };
         assert_eq!(
             result.to_string(),
-            "RESULT handshakes=1 failed=2 submitted=3 hardware=4 replayed_hardware=5 software=6 replayed_software=7 \
-             dummies=8 caller_errors=9 refused=10 abandoned=11 in_flight=12 max_stall_ms=13.500"
+            "RESULT server=nginx handshakes=1 failed=2 submitted=3 hardware=4 replayed_hardware=5 software=6 \
+             replayed_software=7 dummies=8 caller_errors=9 refused=10 abandoned=11 in_flight=12 jobs_paused=13 \
+             max_stall_ms=14.500"
         );
     }
 }

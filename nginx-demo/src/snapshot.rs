@@ -83,6 +83,7 @@ impl Snapshot {
             Counter::DevicesLeft,
             Counter::DevicesJoined,
             Counter::Events,
+            Counter::JobsPaused,
         ];
         let paths = Path::ALL.iter();
         let devices = self.sum.devices().iter().map(|device| {

@@ -11,7 +11,7 @@ use crate::error::{DemoError, system};
 use crate::interrupt::Interrupt;
 use crate::judge;
 use crate::load::Load;
-use crate::options::Options;
+use crate::options::{Options, ServerName};
 use crate::process::tail;
 use crate::progress::Progress;
 use crate::recorder::{Recorder, Source};
@@ -34,35 +34,52 @@ const SETTLING: std::time::Duration = std::time::Duration::from_secs(5);
 pub(crate) fn run(options: &Options) -> Result<ExitCode, DemoError> {
     let interrupt = Interrupt::listen().map_err(system("signals"))?;
     namespace::furnish(options.own_pids)?;
-    let places = Places::make(options)?;
     let progress = Arc::new(Progress::new());
-    match perform(options, &places, &interrupt, &progress) {
-        Ok(true) => Ok(ExitCode::SUCCESS),
-        Err(DemoError::Interrupted) => {
-            progress.say("interrupted");
-            Ok(ExitCode::from(INTERRUPTED))
-        }
-        Ok(false) => {
-            show_logs(&places);
-            Ok(ExitCode::FAILURE)
-        }
-        Err(error) => {
-            show_logs(&places);
-            Err(error)
+    let mut results = Vec::new();
+    for server in options.server.names() {
+        let places = Places::make(options, *server)?;
+        match perform(options, *server, &places, &interrupt, &progress) {
+            Ok(ended) => {
+                if !ended.passed {
+                    show_logs(&places);
+                }
+                results.push(ended);
+            }
+            Err(DemoError::Interrupted) => {
+                progress.say("interrupted");
+                return Ok(ExitCode::from(INTERRUPTED));
+            }
+            Err(error) => {
+                show_logs(&places);
+                return Err(error);
+            }
         }
     }
+    for ended in &results {
+        progress.say(&ended.result);
+    }
+    let passed = results.iter().all(|ended| ended.passed);
+    Ok(if passed { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// True if all was as it should be.
+/// What one server's play came to.
+struct Ended {
+    /// All was as it should be.
+    passed: bool,
+    /// The line for programs.
+    result: String,
+}
+
 fn perform(
     options: &Options,
+    server: ServerName,
     places: &Places,
     interrupt: &Interrupt,
     progress: &Arc<Progress>,
-) -> Result<bool, DemoError> {
+) -> Result<Ended, DemoError> {
     let pace = options.pace();
-    progress.say("starting udevd, two accelerators, hotspare-hbd and nginx");
-    let mut world = World::start(places, pace.reset_delay, interrupt)?;
+    progress.say(&format!("starting udevd, two accelerators, hotspare-hbd and {}", server.title()));
+    let mut world = World::start(server, places, pace.reset_delay, interrupt)?;
     let watchdogs = Watchdogs::start()?;
     let load = Load::start(&world.certificates, &places.log("clients"))?;
     let mut recorder = Recorder::start(Source {
@@ -99,10 +116,10 @@ fn perform(
     });
     let living = Snapshot::take(&places.stats(), load.tally())?;
     let record = recorder.finish();
-    let quit = world.nginx.quit();
+    let quit = world.server.quit();
     let last = Snapshot::take(&places.stats(), load.tally())?;
     let trouble = played.err().or(ended.err()).map(|error| error.to_string());
-    let outcome = Outcome { rows, living, last, trouble, nginx_quit: quit, calibration };
+    let outcome = Outcome { server, rows, living, last, trouble, server_quit: quit, calibration };
     let checks = judge::judge(&outcome);
     let devices = world.emulator.devices.map(|device| device.to_string());
     let report = Report::new(options, &outcome, &checks, &devices, &record);
@@ -115,8 +132,8 @@ fn perform(
         progress.say(&format!("WRONG  {}: {}", check.what, check.detail));
     }
     progress.say(&format!("report and picture: {}/report.json, {}", places.out.display(), picture.display()));
-    progress.say(&report.result.to_string());
-    Ok(checks.iter().all(|check| check.passed))
+    let passed = checks.iter().all(|check| check.passed);
+    Ok(Ended { passed, result: report.result.to_string() })
 }
 
 fn show_logs(places: &Places) {

@@ -60,9 +60,9 @@ pub(super) fn play(stage: &mut Stage<'_>) -> Result<(), DemoError> {
     stage.phase("both fatal", |stage, seen| both_fatal(stage, seen, both))?;
     stage.phase("reload", |stage, seen| {
         let before = stage.snapshot()?.processes.len();
-        stage.tell("nginx -s reload", false);
-        stage.world.nginx.reload(stage.interrupt)?;
-        stage.interrupt.wait_for("work of nginx's new workers", SHOWING, || {
+        stage.tell(stage.world.server.reload_shown(), false);
+        stage.world.server.reload(stage.interrupt)?;
+        stage.interrupt.wait_for("work of the server's new workers", SHOWING, || {
             let now = stage.snapshot()?;
             Ok(now.processes.iter().skip(before).any(|process| process.sum.value(Counter::Hardware) > 0))
         })?;

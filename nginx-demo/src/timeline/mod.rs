@@ -56,7 +56,8 @@ pub(crate) fn draw(record: &Record, report: &Report<'_>, devices: &[String]) -> 
 
 fn heading(svg: &mut Svg, report: &Report<'_>) {
     let result = &report.result;
-    svg.text(Text::new(LEFT, 36.0, "nginx loses its accelerators, and no handshake").size(22.0).bold());
+    let title = format!("{} loses its accelerators, and no handshake", report.server_title);
+    svg.text(Text::new(LEFT, 36.0, &title).size(22.0).bold());
     let lost = match result.failed {
         0 => "none failed".to_owned(),
         failed => format!("{failed} FAILED"),

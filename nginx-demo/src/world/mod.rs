@@ -1,25 +1,26 @@
-//! Everything that the demonstration runs: certificates, udevd, the emulator, the heartbeat daemon, nginx.
+//! Everything that the demonstration runs: certificates, udevd, the emulator, the heartbeat daemon, a server.
 
 mod certificates;
 mod daemon;
 mod emulator;
-mod nginx;
+mod server;
 mod status;
 mod udevd;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub(crate) use certificates::Certificates;
 use emulator::Emulator;
 pub(crate) use emulator::devices_up;
-pub(crate) use nginx::{Nginx, PORTS};
+pub(crate) use server::{PORTS, Server};
 pub(crate) use status::Status;
 
 use crate::error::{DemoError, system};
 use crate::interrupt::Interrupt;
-use crate::options::Options;
+use crate::options::{Options, ServerName};
 use crate::process::Program;
 
 /// How long a program may take until it serves.
@@ -36,13 +37,13 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// Makes the directories, empty but for what somebody else keeps in `out`.
-    pub(crate) fn make(options: &Options) -> Result<Self, DemoError> {
+    /// Makes the directories for one server's play, empty but for what somebody else keeps in `out`.
+    pub(crate) fn make(options: &Options, server: ServerName) -> Result<Self, DemoError> {
         let absolute = |path: &Path| fs::canonicalize(path).map_err(system(path.display().to_string()));
         let places = Self {
             programs: absolute(&options.programs)?,
-            run: PathBuf::from("/run/hotspare-demo"),
-            out: absolute(&options.out)?,
+            run: PathBuf::from("/run/hotspare-demo").join(server.text()),
+            out: absolute(&options.out)?.join(server.text()),
         };
         fs::create_dir_all(&places.run).map_err(system(places.run.display().to_string()))?;
         let logs = places.logs();
@@ -50,6 +51,11 @@ impl Places {
             fs::remove_dir_all(&logs).map_err(system(logs.display().to_string()))?;
         }
         fs::create_dir_all(&logs).map_err(system(logs.display().to_string()))?;
+        // As the pages have systemd-tmpfiles make it: servers' workers, who are no administrators, publish there.
+        let stats = places.stats();
+        fs::create_dir_all(&stats)
+            .and_then(|()| fs::set_permissions(&stats, fs::Permissions::from_mode(0o1777)))
+            .map_err(system(stats.display().to_string()))?;
         Ok(places)
     }
 
@@ -83,7 +89,7 @@ impl Places {
 
 /// What runs. Ended when dropped, users first.
 pub(crate) struct World {
-    pub(crate) nginx: Nginx,
+    pub(crate) server: Server,
     daemon: Program,
     pub(crate) emulator: Emulator,
     udevd: Program,
@@ -93,6 +99,7 @@ pub(crate) struct World {
 impl World {
     /// Starts everything.
     pub(crate) fn start(
+        name: ServerName,
         places: &Places,
         reset_delay: Duration,
         interrupt: &Interrupt,
@@ -101,8 +108,8 @@ impl World {
         let udevd = udevd::start(&places.log("udevd"), interrupt)?;
         let emulator = Emulator::start(places)?;
         let daemon = daemon::start(places, reset_delay, interrupt)?;
-        let nginx = Nginx::start(places, &certificates, interrupt)?;
-        Ok(Self { nginx, daemon, emulator, udevd, certificates })
+        let server = Server::start(name, places, &certificates, interrupt)?;
+        Ok(Self { server, daemon, emulator, udevd, certificates })
     }
 
     /// How many devices the daemon has reset and brought back.
@@ -112,7 +119,7 @@ impl World {
 
     /// An error if something has ended that should run.
     pub(crate) fn check(&mut self) -> Result<(), DemoError> {
-        self.nginx.check()?;
+        self.server.check()?;
         self.daemon.check()?;
         self.emulator.check()?;
         self.udevd.check()
