@@ -33,9 +33,10 @@ impl PreparedRsa {
         Ok(Self { private: ContextPool::new(), public: ContextPool::new(), key })
     }
 
-    /// The private operation. Of OpenSSL's two ways to it (a signature and a decryption without padding) this is the
-    /// decryption, whose timing OpenSSL guards best. Both are blinded, since the key has its public exponent, and
-    /// both check the Chinese-remainder result with it before they give it out.
+    /// The private operation, with the primes if the key has them. Of OpenSSL's two ways to it (a signature and a
+    /// decryption without padding) this is the decryption, whose timing OpenSSL guards best. Both are blinded, since the key
+    /// has its public exponent, and both check a Chinese-remainder result with it before they give it out. (A wrong result by the
+    /// private exponent alone does not give the key away.)
     pub(crate) fn private(&self, library: &Library, input: &[u8], output: &mut [u8]) -> Result<(), Failure> {
         let what = "RSA private operation";
         self.private.with(

@@ -3,15 +3,17 @@
 
 mod support;
 
-use hotspare_device::{Key, KeyMaterial, Request, RsaKey};
+use hotspare_device::{Key, KeyMaterial, Operation, Request, RsaKey};
 use hotspare_fallback::{Fallback, FallbackError};
 use ring::signature::{RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents};
-use support::{RSA_2048, RSA_3072, RSA_4096, pkcs1_sha256, rsa_key, rsa_numbers, run};
+use support::{
+    RSA_2048, RSA_3072, RSA_4096, RSA_8192, pkcs1_sha256, rsa_key, rsa_key_without_primes, rsa_numbers, run,
+};
 
 #[test]
 fn another_implementation_verifies_what_it_signs() {
     let fallback = Fallback::new("default");
-    for der in [RSA_2048, RSA_3072, RSA_4096] {
+    for der in [RSA_2048, RSA_3072, RSA_4096, RSA_8192] {
         let (key, numbers) = (rsa_key(der), rsa_numbers(der));
         let public = RsaPublicKeyComponents { n: &numbers.modulus, e: &numbers.public_exponent };
         for message in [&b"one"[..], b"two", b""] {
@@ -19,6 +21,22 @@ fn another_implementation_verifies_what_it_signs() {
             let signature = run(&fallback, &Request::rsa_private(&key, &encoded).unwrap()).unwrap();
             public.verify(&RSA_PKCS1_2048_8192_SHA256, message, &signature).unwrap();
             assert_eq!(run(&fallback, &Request::rsa_public(&key, &signature).unwrap()).unwrap(), encoded);
+        }
+    }
+}
+
+#[test]
+fn a_key_without_primes_gives_the_same_results() {
+    let fallback = Fallback::new("default");
+    for (der, messages) in [(RSA_2048, 20), (RSA_3072, 2), (RSA_4096, 2), (RSA_8192, 1)] {
+        let (key, without) = (rsa_key(der), rsa_key_without_primes(der));
+        for message in 0..messages {
+            let encoded = pkcs1_sha256(&[message], rsa_numbers(der).modulus.len());
+            let request = Request::rsa_private(&without, &encoded).unwrap();
+            assert_eq!(request.operation(), Operation::RsaPrivateExponent);
+            let result = run(&fallback, &request).unwrap();
+            assert_eq!(result, run(&fallback, &Request::rsa_private(&key, &encoded).unwrap()).unwrap());
+            assert_eq!(run(&fallback, &Request::rsa_public(&without, &result).unwrap()).unwrap(), encoded);
         }
     }
 }
@@ -37,17 +55,19 @@ fn a_public_key_alone_does_the_public_operation() {
 #[test]
 fn results_keep_their_length_at_the_ends_of_the_range() {
     let fallback = Fallback::new("default");
-    let (key, numbers) = (rsa_key(RSA_2048), rsa_numbers(RSA_2048));
+    let numbers = rsa_numbers(RSA_2048);
     let number = |value: u8| [vec![0; 255], vec![value]].concat();
     let mut last = numbers.modulus.clone();
     *last.last_mut().unwrap() -= 1;
-    // 0, 1 and -1 are their own powers, for odd exponents.
-    for fixed in [number(0), number(1), last] {
-        assert_eq!(run(&fallback, &Request::rsa_private(&key, &fixed).unwrap()).unwrap(), fixed);
-        assert_eq!(run(&fallback, &Request::rsa_public(&key, &fixed).unwrap()).unwrap(), fixed);
+    for key in [rsa_key(RSA_2048), rsa_key_without_primes(RSA_2048)] {
+        // 0, 1 and -1 are their own powers, for odd exponents.
+        for fixed in [number(0), number(1), last.clone()] {
+            assert_eq!(run(&fallback, &Request::rsa_private(&key, &fixed).unwrap()).unwrap(), fixed);
+            assert_eq!(run(&fallback, &Request::rsa_public(&key, &fixed).unwrap()).unwrap(), fixed);
+        }
+        let power = run(&fallback, &Request::rsa_public(&key, &number(2)).unwrap()).unwrap();
+        assert_eq!(run(&fallback, &Request::rsa_private(&key, &power).unwrap()).unwrap(), number(2));
     }
-    let cube = run(&fallback, &Request::rsa_public(&key, &number(2)).unwrap()).unwrap();
-    assert_eq!(run(&fallback, &Request::rsa_private(&key, &cube).unwrap()).unwrap(), number(2));
 }
 
 /// A wrong Chinese-remainder number must not lead to a wrong result, from which the key could be computed (Boneh,

@@ -14,6 +14,7 @@ pub mod curves;
 pub const RSA_2048: &[u8] = include_bytes!("../keys/rsa-2048.der");
 pub const RSA_3072: &[u8] = include_bytes!("../keys/rsa-3072.der");
 pub const RSA_4096: &[u8] = include_bytes!("../keys/rsa-4096.der");
+pub const RSA_8192: &[u8] = include_bytes!("../keys/rsa-8192.der");
 
 /// The generator of P-256.
 pub const P256_X: &str = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296";
@@ -52,6 +53,13 @@ pub fn rsa_key(der: &[u8]) -> Key {
     Key::new(KeyMaterial::Rsa(rsa_numbers(der))).unwrap()
 }
 
+/// The same key without its primes.
+pub fn rsa_key_without_primes(der: &[u8]) -> Key {
+    let mut numbers = rsa_numbers(der);
+    numbers.private.as_mut().unwrap().crt = None;
+    Key::new(KeyMaterial::Rsa(numbers)).unwrap()
+}
+
 pub fn ec_key(scalar: &str) -> Key {
     ec_key_on(Curve::P256, hex(scalar))
 }
@@ -72,8 +80,11 @@ pub fn montgomery_key(curve: MontgomeryCurve, scalar: Vec<u8>) -> Key {
 pub fn one_of_each() -> Vec<Request> {
     let rsa = rsa_key(RSA_2048);
     let encoded = pkcs1_sha256(b"message", 256);
-    let mut requests =
-        vec![Request::rsa_private(&rsa, &encoded).unwrap(), Request::rsa_public(&rsa, &encoded).unwrap()];
+    let mut requests = vec![
+        Request::rsa_private(&rsa, &encoded).unwrap(),
+        Request::rsa_private(&rsa_key_without_primes(RSA_2048), &encoded).unwrap(),
+        Request::rsa_public(&rsa, &encoded).unwrap(),
+    ];
     for numbers in &curves::ALL {
         let ([x, y], key) = (numbers.gi.map(hex), ec_key_on(numbers.curve, hex(numbers.r)));
         requests.push(Request::ec_multiply(&key, &x, &y).unwrap());
