@@ -1,6 +1,8 @@
 //! The one structure of DER (X.690) that is needed: a sequence of two unsigned integers, ECDSA's signature
 //! (RFC 3279, 2.2.3), of at most 255 bytes.
 
+use std::ops::Deref;
+
 use hotspare_device::Curve;
 
 /// The longest signature: a sequence of two integers of P-521, each with a zero before it that says "not negative" (which the
@@ -11,6 +13,50 @@ const INTEGER: u8 = 0x02;
 const SEQUENCE: u8 = 0x30;
 /// Before a length that needs a byte of its own, because it does not fit into seven bits.
 const ONE_MORE_BYTE: u8 = 0x81;
+/// The longest length that does.
+const SHORT_MAX: u8 = 0x7f;
+
+/// A signature in this form.
+pub(crate) struct Signature {
+    bytes: [u8; SIGNATURE_MAX_BYTES],
+    length: usize,
+}
+
+impl Signature {
+    /// Of two unsigned numbers of at most 66 bytes, which may have leading zeros. None if they are longer.
+    pub(crate) fn new(r: &[u8], s: &[u8]) -> Option<Self> {
+        let mut content = Self { bytes: [0; SIGNATURE_MAX_BYTES], length: 0 };
+        for number in [r, s] {
+            let digits = &number[number.iter().take_while(|byte| **byte == 0).count()..];
+            // A zero before a number whose first bit is set, or which has no digits, says that it is not negative.
+            let zeros = usize::from(digits.first().is_none_or(|first| first & 0x80 != 0));
+            content.push(&[INTEGER, u8::try_from(zeros + digits.len()).ok()?])?;
+            content.push(&[0][..zeros])?;
+            content.push(digits)?;
+        }
+        let mut whole = Self { bytes: [0; SIGNATURE_MAX_BYTES], length: 0 };
+        let length = u8::try_from(content.length).ok()?;
+        let head =
+            if length <= SHORT_MAX { &[SEQUENCE, length][..] } else { &[SEQUENCE, ONE_MORE_BYTE, length] };
+        whole.push(head)?;
+        whole.push(&content)?;
+        Some(whole)
+    }
+
+    fn push(&mut self, bytes: &[u8]) -> Option<()> {
+        let end = self.length + bytes.len();
+        self.bytes.get_mut(self.length..end)?.copy_from_slice(bytes);
+        self.length = end;
+        Some(())
+    }
+}
+
+impl Deref for Signature {
+    type Target = [u8];
+    fn deref(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
 
 /// The bytes of the two integers, without leading zeros. None if `der` is anything else.
 pub(crate) fn two_integers(der: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -46,8 +92,8 @@ fn element(tag: u8, der: &[u8]) -> Option<(&[u8], &[u8])> {
         return None;
     }
     let (length, rest) = match rest {
-        [length, rest @ ..] if *length < 0x80 => (length, rest),
-        [ONE_MORE_BYTE, length, rest @ ..] if *length >= 0x80 => (length, rest),
+        [length, rest @ ..] if *length <= SHORT_MAX => (length, rest),
+        [ONE_MORE_BYTE, length, rest @ ..] if *length > SHORT_MAX => (length, rest),
         _ => return None,
     };
     rest.split_at_checked(usize::from(*length))
@@ -81,6 +127,22 @@ mod tests {
         assert!(der.len() <= SIGNATURE_MAX_BYTES);
         assert_eq!(two_integers(&[0x30, 0x81, 0x06, 2, 1, 1, 2, 1, 1]), None);
         assert_eq!(two_integers(&[0x30, 0x82, 0, 0x06, 2, 1, 1, 2, 1, 1]), None);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let long = [0xff; 66];
+        for (r, s) in [(&[][..], &[0][..]), (&[1], &[0x80]), (&[0, 0, 0x7f], &long), (&long, &long)] {
+            let written = Signature::new(r, s).unwrap();
+            let (read_r, read_s) = two_integers(&written).unwrap();
+            let (mut padded_r, mut padded_s) = (vec![1; r.len()], vec![1; s.len()]);
+            write_padded(read_r, &mut padded_r).unwrap();
+            write_padded(read_s, &mut padded_s).unwrap();
+            assert_eq!((&padded_r[..], &padded_s[..]), (r, s));
+        }
+        assert_eq!(*Signature::new(&[0, 0x80], &[]).unwrap(), [0x30, 7, 2, 2, 0, 0x80, 2, 1, 0]);
+        assert!(Signature::new(&[1; 67], &[1; 67]).is_some());
+        assert!(Signature::new(&[0xff; 67], &[0xff; 67]).is_none());
     }
 
     #[test]

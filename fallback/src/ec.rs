@@ -45,6 +45,8 @@ pub(crate) struct Group {
     group: NonNull<ossl::EC_GROUP>,
     curve: Curve,
     order: Number,
+    /// The same, as long as a coordinate.
+    order_bytes: [u8; COORDINATE_MAX_BYTES],
 }
 
 // SAFETY: an EC_GROUP that nobody changes may be read by many threads at once; this type never changes it.
@@ -68,11 +70,12 @@ impl Group {
         // SAFETY: the context and the string are valid for the call.
         let group = unsafe { ffi::EC_GROUP_new_by_curve_name_ex(context.as_ptr(), properties.as_ptr(), nid) };
         let group = NonNull::new(group).ok_or(Failure::OpenSsl("making a curve"))?;
-        let group = Self { group, curve, order };
+        let mut group = Self { group, curve, order, order_bytes: [0; COORDINATE_MAX_BYTES] };
         // SAFETY: group and number are valid, and nobody else has them yet; the scratch may be null.
         check("the order of a curve", unsafe {
             ossl::EC_GROUP_get_order(group.as_ptr(), group.order.as_ptr(), ptr::null_mut())
         })?;
+        group.order.write(&mut group.order_bytes[..curve.field_bytes()])?;
         Ok(group)
     }
 
@@ -107,6 +110,12 @@ impl Group {
     /// How many points the curve has.
     pub(crate) fn order(&self) -> &Number {
         &self.order
+    }
+
+    /// Whether a number as long as a coordinate is above 0 and below the order. Takes time that depends on it: for public
+    /// numbers only.
+    pub(crate) fn has_public_scalar(&self, number: &[u8]) -> bool {
+        number < &self.order_bytes[..self.curve.field_bytes()] && number.iter().any(|byte| *byte != 0)
     }
 
     /// The point (`x`, `y`) encoded as SEC 1, 2.3.3, has it, without compression.

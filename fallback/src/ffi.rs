@@ -16,11 +16,16 @@ pub(crate) const OSSL_PARAM_OCTET_STRING: c_uint = 5;
 pub(crate) const EC_R_INVALID_ENCODING: c_int = 102;
 /// `EC_R_POINT_IS_NOT_ON_CURVE` (ecerr.h).
 pub(crate) const EC_R_POINT_IS_NOT_ON_CURVE: c_int = 107;
+/// `EC_R_BAD_SIGNATURE` (ecerr.h).
+pub(crate) const EC_R_BAD_SIGNATURE: c_int = 156;
 /// `ERR_LIB_EC` (err.h).
 pub(crate) const ERR_LIB_EC: c_int = 16;
 
 /// `CONF_R_NO_SUCH_FILE` (conferr.h).
 pub(crate) const CONF_R_NO_SUCH_FILE: c_int = 114;
+
+/// `BN_MONT_CTX`, a modulus prepared for multiplications (bn.h).
+pub(crate) enum MontgomeryContext {}
 
 /// `CONF`, a parsed configuration file.
 pub(crate) enum Conf {}
@@ -74,6 +79,19 @@ unsafe extern "C" {
         propquery: *const c_char,
     ) -> *mut EVP_PKEY_CTX;
 
+    pub(crate) fn EVP_PKEY_CTX_set_dh_pad(ctx: *mut EVP_PKEY_CTX, pad: c_int) -> c_int;
+
+    pub(crate) fn BN_MONT_CTX_new() -> *mut MontgomeryContext;
+    pub(crate) fn BN_MONT_CTX_free(mont: *mut MontgomeryContext);
+    pub(crate) fn BN_MONT_CTX_set(mont: *mut MontgomeryContext, m: *const BIGNUM, ctx: *mut BN_CTX) -> c_int;
+    pub(crate) fn BN_mod_exp_mont_consttime(
+        r: *mut BIGNUM,
+        a: *const BIGNUM,
+        p: *const BIGNUM,
+        m: *const BIGNUM,
+        ctx: *mut BN_CTX,
+        in_mont: *mut MontgomeryContext,
+    ) -> c_int;
     pub(crate) fn BN_CTX_secure_new_ex(libctx: *mut OSSL_LIB_CTX) -> *mut BN_CTX;
     pub(crate) fn EC_GROUP_new_by_curve_name_ex(
         libctx: *mut OSSL_LIB_CTX,

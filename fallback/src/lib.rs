@@ -15,6 +15,7 @@ mod error_queue;
 mod failure;
 mod ffi;
 mod library;
+mod mod_exp;
 mod montgomery;
 mod number;
 mod params;

@@ -31,8 +31,8 @@ impl Drop for Scratch {
     }
 }
 
-/// A number. All are taken for secret: wiped when they go, and flagged so that OpenSSL computes with them in constant time
-/// where it makes a difference.
+/// A number, wiped when it goes. All but those made by [`Number::public`] are taken for secret, and flagged so that OpenSSL
+/// computes with them in constant time where it makes a difference.
 pub(crate) struct Number(NonNull<ossl::BIGNUM>);
 
 // SAFETY: a BIGNUM has no tie to a thread.
@@ -43,6 +43,14 @@ unsafe impl Sync for Number {}
 impl Number {
     /// The number that these bytes write, the highest first; 0 if there are none.
     pub(crate) fn new(big_endian: &[u8]) -> Result<Self, Failure> {
+        let number = Self::public(big_endian)?;
+        // SAFETY: the number is valid, and nobody else's.
+        unsafe { ossl::BN_set_flags(number.as_ptr(), ossl::BN_FLG_CONSTTIME) };
+        Ok(number)
+    }
+
+    /// The same, without the flag: a number that anybody may know.
+    pub(crate) fn public(big_endian: &[u8]) -> Result<Self, Failure> {
         let what = "making a number";
         // SAFETY: no arguments.
         let number = unsafe { ossl::BN_secure_new() };
@@ -53,7 +61,6 @@ impl Number {
             if ossl::BN_bin2bn(big_endian.as_ptr(), length, number.as_ptr()).is_null() {
                 return Err(Failure::OpenSsl(what));
             }
-            ossl::BN_set_flags(number.as_ptr(), ossl::BN_FLG_CONSTTIME);
         }
         Ok(number)
     }
@@ -93,5 +100,63 @@ impl Drop for Number {
     fn drop(&mut self) {
         // SAFETY: the number is ours alone.
         unsafe { ossl::BN_clear_free(self.as_ptr()) };
+    }
+}
+
+/// An odd modulus, prepared for exponentiations.
+pub(crate) struct Modulus {
+    prepared: NonNull<ffi::MontgomeryContext>,
+    modulus: Number,
+}
+
+// SAFETY: after it was made it is only read, and has no tie to a thread.
+unsafe impl Send for Modulus {}
+// SAFETY: as above.
+unsafe impl Sync for Modulus {}
+
+impl Modulus {
+    /// The modulus that these bytes write, the highest first. It is public.
+    pub(crate) fn new(library: &Library, big_endian: &[u8]) -> Result<Self, Failure> {
+        let what = "preparing a modulus";
+        let scratch = Scratch::new(library)?;
+        let modulus = Number::public(big_endian)?;
+        // SAFETY: no arguments.
+        let prepared = NonNull::new(unsafe { ffi::BN_MONT_CTX_new() }).ok_or(Failure::OpenSsl(what))?;
+        let modulus = Self { prepared, modulus };
+        // SAFETY: all are valid, and nobody else has the prepared modulus yet.
+        check(what, unsafe {
+            ffi::BN_MONT_CTX_set(prepared.as_ptr(), modulus.modulus.as_ptr(), scratch.as_ptr())
+        })?;
+        Ok(modulus)
+    }
+
+    /// `base` to the power of `exponent`, which is secret: time and memory accesses don't depend on it, but for the number of
+    /// words that it takes.
+    pub(crate) fn power(
+        &self,
+        base: &Number,
+        exponent: &Number,
+        scratch: &Scratch,
+    ) -> Result<Number, Failure> {
+        let power = Number::new(&[])?;
+        // SAFETY: all numbers and the scratch are valid. The prepared modulus is only read.
+        check("modular exponentiation", unsafe {
+            ffi::BN_mod_exp_mont_consttime(
+                power.as_ptr(),
+                base.as_ptr(),
+                exponent.as_ptr(),
+                self.modulus.as_ptr(),
+                scratch.as_ptr(),
+                self.prepared.as_ptr(),
+            )
+        })?;
+        Ok(power)
+    }
+}
+
+impl Drop for Modulus {
+    fn drop(&mut self) {
+        // SAFETY: it is ours alone.
+        unsafe { ffi::BN_MONT_CTX_free(self.prepared.as_ptr()) };
     }
 }

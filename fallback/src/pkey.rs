@@ -36,6 +36,7 @@ pub(crate) enum Algorithm {
     Ec,
     X25519,
     X448,
+    Dh,
 }
 
 impl Algorithm {
@@ -45,6 +46,7 @@ impl Algorithm {
             Self::Ec => c"EC",
             Self::X25519 => c"X25519",
             Self::X448 => c"X448",
+            Self::Dh => c"DH",
         }
     }
 }
@@ -56,6 +58,7 @@ pub(crate) struct Makers {
     ec: ContextPool,
     x25519: ContextPool,
     x448: ContextPool,
+    dh: ContextPool,
 }
 
 impl Makers {
@@ -65,6 +68,7 @@ impl Makers {
             Algorithm::Ec => &self.ec,
             Algorithm::X25519 => &self.x25519,
             Algorithm::X448 => &self.x448,
+            Algorithm::Dh => &self.dh,
         }
     }
 }

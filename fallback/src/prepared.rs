@@ -6,9 +6,10 @@ use hotspare_device::{EcKey, Executor, InvalidRequest, Key, KeyMaterial, Operati
 use once_cell::race::OnceBox;
 
 use crate::ec::Scalar;
-use crate::ecdsa::Signer;
+use crate::ecdsa::{Signer, Verifier};
 use crate::failure::Failure;
 use crate::library::Library;
+use crate::mod_exp::PreparedModExp;
 use crate::montgomery::PreparedMontgomery;
 use crate::recovery::Recovery;
 use crate::rsa::PreparedRsa;
@@ -22,7 +23,9 @@ struct PreparedKey {
 enum Kind {
     Rsa(PreparedRsa),
     Ec(PreparedEc),
+    EcPublic(Verifier),
     Montgomery(PreparedMontgomery),
+    ModExp(PreparedModExp),
 }
 
 /// Computes `request`; the result fills `output`.
@@ -52,6 +55,8 @@ impl PreparedKey {
         let kind = match material {
             KeyMaterial::Rsa(key) => Kind::Rsa(PreparedRsa::new(library, key)?),
             KeyMaterial::Ec(key) => Kind::Ec(PreparedEc::new(library, key)?),
+            KeyMaterial::EcPublic(key) => Kind::EcPublic(Verifier::new(library, key)?),
+            KeyMaterial::ModExp(key) => Kind::ModExp(PreparedModExp::new(library, key)?),
             KeyMaterial::Montgomery(key) => Kind::Montgomery(PreparedMontgomery::new(library, key)?),
             _ => return Err(InvalidRequest::WrongKey.into()),
         };
@@ -69,11 +74,17 @@ impl PreparedKey {
             (Operation::EcdsaSign(_), Kind::Ec(prepared), KeyMaterial::Ec(key)) => {
                 prepared.signer(library, key)?.sign(library, first, output)
             }
+            (Operation::EcdsaVerify(_), Kind::EcPublic(key), _) => {
+                key.verify(library, first, (operands.part(1), operands.part(2)), output)
+            }
             (Operation::EcMultiply(_), Kind::Ec(prepared), KeyMaterial::Ec(key)) => {
                 prepared.multiply(library, key, (first, operands.part(1)), output)
             }
             (Operation::MontgomeryMultiply(_), Kind::Montgomery(key), _) => {
                 key.multiply(library, first, output)
+            }
+            (Operation::ModExp, Kind::ModExp(prepared), KeyMaterial::ModExp(key)) => {
+                prepared.raise(library, key, first, output)
             }
             _ => Err(InvalidRequest::WrongKey.into()),
         }

@@ -3,12 +3,13 @@
 #![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
 
 use hotspare_device::{
-    Curve, EcKey, InvalidRequest, Key, KeyMaterial, MontgomeryCurve, MontgomeryKey, Output, Request, RsaCrt,
-    RsaKey, RsaPrivate,
+    Curve, EcKey, EcPublicKey, InvalidRequest, Key, KeyMaterial, ModExpKey, MontgomeryCurve, MontgomeryKey,
+    Output, Request, RsaCrt, RsaKey, RsaPrivate,
 };
 use hotspare_fallback::{Fallback, FallbackError};
 
 pub mod curves;
+pub mod slow;
 
 /// Keys made by `openssl genrsa`, in the form of RFC 8017, A.1.2.
 pub const RSA_2048: &[u8] = include_bytes!("../keys/rsa-2048.der");
@@ -68,6 +69,15 @@ pub fn ec_key_on(curve: Curve, scalar: Vec<u8>) -> Key {
     Key::new(KeyMaterial::Ec(EcKey { curve, scalar })).unwrap()
 }
 
+pub fn ec_public_key(curve: Curve, x: &[u8], y: &[u8]) -> Key {
+    Key::new(KeyMaterial::EcPublic(EcPublicKey { curve, x: x.to_vec(), y: y.to_vec() })).unwrap()
+}
+
+pub fn mod_exp_key(modulus: &[u8], exponent: &[u8]) -> Key {
+    Key::new(KeyMaterial::ModExp(ModExpKey { modulus: modulus.to_vec(), exponent: exponent.to_vec() }))
+        .unwrap()
+}
+
 pub fn x25519_key(scalar: &str) -> Key {
     montgomery_key(MontgomeryCurve::X25519, hex(scalar))
 }
@@ -89,7 +99,12 @@ pub fn one_of_each() -> Vec<Request> {
         let ([x, y], key) = (numbers.gi.map(hex), ec_key_on(numbers.curve, hex(numbers.r)));
         requests.push(Request::ec_multiply(&key, &x, &y).unwrap());
         requests.push(Request::ec_multiply_generator(&key).unwrap());
+        // Some signature, and most likely a wrong one.
+        let (key, number) = (ec_public_key(numbers.curve, &x, &y), vec![1; numbers.curve.field_bytes()]);
+        requests.push(Request::ecdsa_verify(&key, &[1; 32], &number, &number).unwrap());
     }
+    let modulus = rsa_numbers(RSA_2048).modulus.clone();
+    requests.push(Request::mod_exp(&mod_exp_key(&modulus, &[0x11; 28]), &encoded).unwrap());
     for curve in [MontgomeryCurve::X25519, MontgomeryCurve::X448] {
         let (length, key) = (curve.field_bytes(), montgomery_key(curve, vec![0x11; curve.field_bytes()]));
         requests.push(Request::montgomery_multiply(&key, &vec![9; length]).unwrap());
