@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hotspare_device::State;
+use hotspare_device::drivers::emulated::wire::descriptor::OperationSet;
 use hotspare_device::drivers::emulated::wire::layout::StateWord;
 use hotspare_device::drivers::emulated::wire::message::{Answer, Refused, Welcome, encode_answer};
 use rustix::net::{RecvFlags, SendFlags, SocketFlags};
@@ -192,8 +193,13 @@ impl Users {
         let peer = peer(connection);
         tracing::debug!(instance, peer, depth = offer.shape.ring_depth, "a user is attached");
         let ring = Ring::new(instance, peer, offer, standing).map_err(|_| Refused::Memory)?;
-        let welcome =
-            Welcome { instance, number: self.number, engines: self.engines, epoch: standing.word.epoch };
+        let welcome = Welcome {
+            instance,
+            number: self.number,
+            engines: self.engines,
+            epoch: standing.word.epoch,
+            operations: OperationSet::ALL,
+        };
         Ok((Arc::new(ring), welcome))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::memory::Memory;
 use super::rings::{Impossible, RequestProducer, ResponseConsumer};
 use super::slots::{Pending, Slots};
 use super::wire::descriptor::{
-    RequestDescriptor, ResponseDescriptor, STATUS_DONE, STATUS_REJECTED, operation_code,
+    OperationSet, RequestDescriptor, ResponseDescriptor, STATUS_DONE, STATUS_REJECTED, operation_code,
 };
 use super::wire::layout::{SLOT_BYTES, SLOT_OUTPUT, Shape};
 use super::wire::message::{Hello, Welcome};
@@ -36,6 +36,8 @@ pub(super) struct EmulatedInstance {
     removed: AtomicBool,
     /// What the device writes cannot be: it is not asked any more until it restarts or returns.
     poisoned: AtomicBool,
+    /// What the device computes, an [`OperationSet`].
+    operations: AtomicU64,
     // One lock for both directions: it is taken for the time of a few copies, and an instance has few threads.
     inner: Mutex<Inner>,
 }
@@ -66,6 +68,7 @@ impl EmulatedInstance {
             rejoining: Mutex::new(()),
             removed: AtomicBool::new(false),
             poisoned: AtomicBool::new(false),
+            operations: AtomicU64::new(welcome.operations.0),
             inner: Mutex::new(Inner {
                 connection,
                 requests: RequestProducer::default(),
@@ -238,7 +241,8 @@ impl Instance for EmulatedInstance {
     }
 
     fn supports(&self, operation: Operation) -> bool {
-        operation_code(operation).is_some()
+        // Relaxed: says nothing about other memory.
+        OperationSet(self.operations.load(Ordering::Relaxed)).contains(operation)
     }
 
     fn submit(&self, request: &Request, tag: Tag) -> Result<(), SubmitError> {
@@ -253,6 +257,9 @@ impl Instance for EmulatedInstance {
         if epoch != inner.epoch {
             // A restart that nobody has polled for yet: its dummies come first.
             return Err(SubmitError::Restarting);
+        }
+        if !self.supports(request.operation()) {
+            return Err(SubmitError::Unsupported);
         }
         let room = inner.requests.has_room(&self.memory).map_err(|what| {
             self.poison(what);
@@ -373,6 +380,7 @@ impl Instance for EmulatedInstance {
         let mut inner = self.lock();
         inner.connection = connection;
         inner.epoch = welcome.epoch;
+        self.operations.store(welcome.operations.0, Ordering::Relaxed);
         self.poisoned.store(false, Ordering::Release);
         self.removed.store(false, Ordering::Release);
         Ok(())

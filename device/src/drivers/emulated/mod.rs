@@ -7,6 +7,7 @@ mod rings;
 mod slots;
 pub mod wire;
 
+pub mod instant;
 pub mod scripted;
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use rustix::net::{
     SocketFlags, SocketType, recvmsg, send, socket_with,
 };
 
-use super::wire::descriptor::{RequestDescriptor, ResponseDescriptor, STATUS_DONE};
+use super::wire::descriptor::{OperationSet, RequestDescriptor, ResponseDescriptor, STATUS_DONE};
 use super::wire::layout::{self, SLOT_OUTPUT, Shape, StateWord};
 use super::wire::message::{Hello, Packet, Refused, Welcome, encode_answer};
 use super::wire::payload::Payload;
@@ -87,11 +87,19 @@ impl ScriptedListener {
         self.answer_with(&encode_answer(Err(why))).map(drop)
     }
 
-    /// Welcomes the next user, up, with this epoch.
+    /// Welcomes the next user, up, with this epoch, and with every operation.
     ///
     /// # Errors
     /// What the system says; nobody came in time; what came is no user.
     pub fn welcome(&self, epoch: u64) -> io::Result<ScriptedDevice> {
+        self.welcome_with(epoch, OperationSet::ALL)
+    }
+
+    /// Welcomes the next user, up, with this epoch and these operations.
+    ///
+    /// # Errors
+    /// What the system says; nobody came in time; what came is no user.
+    pub fn welcome_with(&self, epoch: u64, operations: OperationSet) -> io::Result<ScriptedDevice> {
         wait(&self.socket, Instant::now() + PATIENCE)?;
         let connection = rustix::net::accept_with(&self.socket, SocketFlags::CLOEXEC)?;
         wait(&connection, Instant::now() + PATIENCE)?;
@@ -121,7 +129,7 @@ impl ScriptedListener {
         };
         device.set_word(layout::device::SLEEPING, 1);
         device.set_state(State::Up, epoch);
-        let welcome = Welcome { instance: 0, number: 0, engines: 1, epoch };
+        let welcome = Welcome { instance: 0, number: 0, engines: 1, epoch, operations };
         send(&device.connection, &encode_answer(Ok(welcome)), SendFlags::NOSIGNAL)?;
         Ok(device)
     }

@@ -15,10 +15,10 @@ use crate::request::{MontgomeryCurve, Request};
 
 const SCALAR: u8 = 0x5a;
 
-struct Socket(PathBuf);
+pub(super) struct Socket(pub(super) PathBuf);
 
 impl Socket {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         Self(std::env::temp_dir().join(format!("hotspare-driver-{}-{number}.sock", std::process::id())))
@@ -31,7 +31,7 @@ impl Drop for Socket {
     }
 }
 
-fn options() -> InstanceOptions {
+pub(super) fn options() -> InstanceOptions {
     InstanceOptions { ring_depth: 8, arena_mb: 1, ..InstanceOptions::default() }
 }
 
@@ -46,13 +46,13 @@ fn pair() -> (Socket, ScriptedListener, Arc<EmulatedInstance>, ScriptedDevice) {
     (socket, listener, Arc::new(opener.join().unwrap()), device)
 }
 
-fn request() -> Request {
+pub(super) fn request() -> Request {
     let material = MontgomeryKey { curve: MontgomeryCurve::X25519, scalar: vec![SCALAR; 32] };
     let key = Key::new(KeyMaterial::Montgomery(material)).unwrap();
     Request::montgomery_multiply(&key, &[9; 32]).unwrap()
 }
 
-fn poll(instance: &EmulatedInstance) -> Vec<(u64, Status, Vec<u8>)> {
+pub(super) fn poll(instance: &EmulatedInstance) -> Vec<(u64, Status, Vec<u8>)> {
     let mut responses = Vec::new();
     instance.poll(&mut |response: Response<'_>| {
         responses.push((response.tag.0, response.status, response.output.to_vec()));

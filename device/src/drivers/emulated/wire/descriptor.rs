@@ -129,7 +129,8 @@ impl ResponseDescriptor {
     }
 }
 
-/// Every operation and its number on the wire: the one table, read in both directions.
+/// Every operation and its number on the wire: the one table, read in both directions. Its place here is its bit in an
+/// [`OperationSet`], so new ones are added at the end.
 const OPERATIONS: [(u32, Operation); 15] = [
     (0x001, Operation::RsaPrivate),
     (0x002, Operation::RsaPublic),
@@ -158,6 +159,29 @@ pub fn operation_code(operation: Operation) -> Option<u32> {
 #[must_use]
 pub fn operation(code: u32) -> Option<Operation> {
     OPERATIONS.iter().find(|(known, _)| *known == code).map(|(_, operation)| *operation)
+}
+
+/// Some of the operations: those that a device has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OperationSet(pub u64);
+
+impl OperationSet {
+    /// All that there are.
+    pub const ALL: Self = Self((1 << OPERATIONS.len()) - 1);
+
+    /// Just these.
+    #[must_use]
+    pub fn of(members: &[Operation]) -> Self {
+        let bits = OPERATIONS.iter().enumerate().filter(|(_, (_, operation))| members.contains(operation));
+        Self(bits.fold(0, |set, (bit, _)| set | 1 << bit))
+    }
+
+    /// Whether this one is in it.
+    #[must_use]
+    pub fn contains(self, operation: Operation) -> bool {
+        let bit = OPERATIONS.iter().position(|(_, known)| *known == operation);
+        bit.is_some_and(|bit| self.0 >> bit & 1 == 1)
+    }
 }
 
 /// Every operation that there is on the wire.
@@ -193,6 +217,11 @@ mod tests {
     fn each_operation_has_its_number() {
         let found: Vec<_> = (0..0x1000).filter_map(|code| Some((code, operation(code)?))).collect();
         assert_eq!(found.len(), OPERATIONS.len());
+        let one = OperationSet::of(&[Operation::ModExp]);
+        assert!(operations().all(|operation| {
+            OperationSet::ALL.contains(operation)
+                && one.contains(operation) == (operation == Operation::ModExp)
+        }));
         for (code, operation) in found {
             assert_eq!(operation_code(operation), Some(code));
         }

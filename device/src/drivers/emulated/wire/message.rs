@@ -1,5 +1,6 @@
 //! The messages of the handshake: packets of [`PACKET_BYTES`] on a `SOCK_SEQPACKET` socket, little-endian.
 
+use super::descriptor::OperationSet;
 use super::layout::Shape;
 
 /// Every packet begins with this: "HSPR".
@@ -37,6 +38,8 @@ pub struct Welcome {
     pub engines: u32,
     /// The device's epoch.
     pub epoch: u64,
+    /// What it computes.
+    pub operations: OperationSet,
 }
 
 /// The device's other answer; the connection ends.
@@ -132,6 +135,7 @@ pub fn encode_answer(answer: Answer) -> Packet {
             put(&mut packet, 12, welcome.number);
             put(&mut packet, 16, welcome.engines);
             packet[24..32].copy_from_slice(&welcome.epoch.to_le_bytes());
+            packet[32..40].copy_from_slice(&welcome.operations.0.to_le_bytes());
             packet
         }
         Err(refused) => {
@@ -150,10 +154,13 @@ pub fn decode_answer(bytes: &[u8]) -> Result<Answer, BadPacket> {
     let (kind, packet) = open(bytes)?;
     match (kind, take(packet, 8)) {
         (KIND_WELCOME, instance) => {
-            let mut epoch = [0; 8];
+            let (mut epoch, mut operations) = ([0; 8], [0; 8]);
             epoch.copy_from_slice(&packet[24..32]);
+            operations.copy_from_slice(&packet[32..40]);
+            let (epoch, operations) =
+                (u64::from_le_bytes(epoch), OperationSet(u64::from_le_bytes(operations)));
             let (number, engines) = (take(packet, 12), take(packet, 16));
-            Ok(Ok(Welcome { instance, number, engines, epoch: u64::from_le_bytes(epoch) }))
+            Ok(Ok(Welcome { instance, number, engines, epoch, operations }))
         }
         (KIND_REFUSED, 1) => Ok(Err(Refused::NoFreeInstance)),
         (KIND_REFUSED, 2) => Ok(Err(Refused::Version)),
@@ -172,7 +179,8 @@ mod tests {
     fn packets_come_out_as_they_went_in() {
         let hello = Hello { shape: Shape::new(256, 512).unwrap() };
         assert_eq!(Hello::decode(&hello.encode()), Ok(hello));
-        let welcome = Welcome { instance: 3, number: 1, engines: 2, epoch: 1 << 33 };
+        let operations = OperationSet(1 << 41 | 5);
+        let welcome = Welcome { instance: 3, number: 1, engines: 2, epoch: 1 << 33, operations };
         assert_eq!(decode_answer(&encode_answer(Ok(welcome))), Ok(Ok(welcome)));
         for refused in
             [Refused::NoFreeInstance, Refused::Version, Refused::Memory, Refused::Malformed, Refused::NotUp]

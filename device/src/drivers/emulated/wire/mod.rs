@@ -12,4 +12,4 @@ pub mod message;
 pub mod payload;
 
 /// Version of everything in this module. A device serves users of its own version only and says so to others.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
