@@ -124,7 +124,7 @@ pub const SETTINGS: &[Setting] = &[
         name: "spin_us",
         allowed: "a whole number from 0 to 10000",
         default: "20",
-        meaning: "how long a waiting thread looks at the ring before it sleeps",
+        meaning: "how long a waiting thread looks at the ring before it sleeps; and, at most, the completion loop, as far as it pays",
     },
     Setting {
         name: "fallback_provider",

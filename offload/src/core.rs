@@ -1,10 +1,9 @@
 //! What one process has: its ledger, its devices, its counters; and the steps that a request takes.
 //!
-//! Who owns a request (a waiting thread, or whoever drives the tickets) moves it on, step by step, with [`Core::advance`].
-//! What arrives from a device only changes the entry's stage and wakes the owner ([`DeviceSink`]), so that the heavy steps,
-//! verification and software, run in the owner's thread and never under a driver's lock.
+//! Who owns a request (a waiting thread, or who has its ticket) moves it on, step by step, with [`Core::advance`]. What arrives
+//! from a device only changes the entry's stage and wakes the owner ([`DeviceSink`]), so that the heavy steps, verification
+//! and software, run in the owner's thread and never under a driver's lock.
 
-use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -13,8 +12,11 @@ use hotspare_device::stats::{Counter, DeviceCounter, DevicePlace, Path, Publishe
 use hotspare_device::{Class, Device, Instance, Output, Request, Tag};
 use hotspare_fallback::{Fallback, FallbackError};
 
+use crate::arming::Doorbell;
+use crate::care::CareDesk;
+use crate::completions::Completions;
 use crate::config::Config;
-use crate::drive::Drive;
+use crate::event_loop::LoopHandle;
 use crate::health::consequence;
 use crate::ledger::{Entry, EntryId, Ledger, PROBE_TAG, Progress, Stage, Waiter};
 use crate::process::Home;
@@ -30,10 +32,12 @@ pub(crate) struct Core {
     pub(crate) stats: Published,
     pub(crate) ledger: Ledger,
     pub(crate) usual: UsualTimes,
-    pub(crate) drive: Drive,
+    pub(crate) completions: Completions,
     pub(crate) home: Home,
-    /// Rung when a device was left, so that the watcher looks after it.
-    pub(crate) watcher_bell: Option<OwnedFd>,
+    /// The completion loop's; none in a process without devices.
+    pub(crate) event_loop: Option<LoopHandle>,
+    /// Where the thread that cares for devices is told what to look at.
+    pub(crate) care: CareDesk,
     targets: Box<[OnceLock<Target>]>,
     pub(crate) target_count: AtomicUsize,
     /// Held while a device is added, or those in use are counted.
@@ -46,7 +50,7 @@ pub(crate) struct Core {
     looked: AtomicU64,
 }
 
-/// After this time without one, a request makes the watcher look at all devices and ask for new ones: events may be lost, or not be
+/// After this time without one, a request makes the carer look at all devices and ask for new ones: events may be lost, or not be
 /// had at all (law 6). A process without requests is left asleep.
 const LOOK_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -78,7 +82,7 @@ impl Core {
         fallback: Arc<Fallback>,
         stats: Published,
         home: Home,
-        watcher_bell: Option<OwnedFd>,
+        event_loop: Option<LoopHandle>,
     ) -> Self {
         Self {
             config,
@@ -86,9 +90,10 @@ impl Core {
             stats,
             ledger: Ledger::new(),
             usual: UsualTimes::new(),
-            drive: Drive::default(),
+            completions: Completions::default(),
             home,
-            watcher_bell,
+            event_loop,
+            care: CareDesk::default(),
             targets: (0..MAX_TARGETS).map(|_| OnceLock::new()).collect(),
             target_count: AtomicUsize::new(0),
             changing: Mutex::new(()),
@@ -143,7 +148,7 @@ impl Core {
             self.stats.count(Counter::DevicesLeft);
             self.recount();
             tracing::warn!(device = %target.address(), ?class, "device not used until it is well again");
-            self.wake_watcher();
+            self.care.look();
         }
     }
 
@@ -153,7 +158,7 @@ impl Core {
         if self.looked.load(Ordering::Relaxed) != interval
             && self.looked.swap(interval, Ordering::Relaxed) != interval
         {
-            self.wake_watcher();
+            self.care.look();
         }
     }
 
@@ -168,13 +173,6 @@ impl Core {
             target.leave(Class::DeviceDown);
         }
         self.recount();
-    }
-
-    pub(crate) fn wake_watcher(&self) {
-        if let Some(bell) = &self.watcher_bell {
-            // A full counter means that it was rung already.
-            let _ = rustix::io::write(bell, &1_u64.to_ne_bytes());
-        }
     }
 
     fn recount(&self) {
@@ -207,17 +205,10 @@ impl Core {
     }
 
     /// Accepts a request: from here on it ends exactly once. Gives it back if the ledger is full.
-    pub(crate) fn accept(&self, request: Request, waiter: Waiter) -> Result<EntryId, (Request, Waiter)> {
-        let now = Instant::now();
+    pub(crate) fn accept(&self, request: Request, waiter: Waiter, now: Instant) -> Result<EntryId, Request> {
         self.note_time(now);
         let deadline = now + self.usual.allowance(request.kind(), self.config.deadline);
-        let id = match self.ledger.enter(request, now, deadline) {
-            Ok(id) => id,
-            Err(request) => return Err((request, waiter)),
-        };
-        if let (Waiter::Driver(_), Some(entry)) = (&waiter, self.ledger.entry(id.index)) {
-            entry.progress().waiter = waiter;
-        }
+        let id = self.ledger.enter(request, now, deadline, waiter)?;
         // In this order, so that a process killed in between has never more ended than submitted.
         self.stats.count(Counter::Submitted);
         self.stats.count(Counter::InFlight);
@@ -265,10 +256,11 @@ impl Core {
         let allowance = progress.deadline.saturating_duration_since(progress.submitted);
         let had_its_time = progress.deadline.saturating_duration_since(progress.given) >= allowance / 2;
         progress.stage = Stage::Software;
+        let watched = std::mem::take(&mut progress.watched);
         drop(progress);
         if let Some(target) = self.target(target) {
             self.count_device(target, DeviceCounter::Late);
-            self.take_back(target, tag);
+            self.take_back(target, tag, watched);
             if had_its_time {
                 self.fault(target, Class::Late);
             } else {
@@ -278,8 +270,8 @@ impl Core {
     }
 
     /// Nobody waits any more for what this device has under this tag.
-    fn take_back(&self, target: &Target, tag: Tag) {
-        target.unloaded();
+    fn take_back(&self, target: &Target, tag: Tag, watched: bool) {
+        target.unloaded(watched);
         if let Some(instance) = target.instance() {
             instance.abandon(tag);
         }
@@ -379,15 +371,23 @@ impl Core {
 
     /// Takes the result out and frees the entry.
     pub(crate) fn collect(&self, id: EntryId) -> Result<Output, Error> {
-        let result = self.ledger.entry(id.index).and_then(|entry| {
-            let mut progress = entry.progress_of(id)?;
-            Some(match progress.error.take() {
-                Some(error) => Err(error),
-                None => Ok(std::mem::take(&mut progress.output)),
-            })
-        });
-        self.ledger.leave(id);
-        result.unwrap_or_else(|| Err(Error::Software("a request was collected twice".to_owned())))
+        self.collect_if_done(id)
+            .unwrap_or_else(|| Err(Error::Software("a request was collected twice".to_owned())))
+    }
+
+    /// The same, if the request has ended.
+    pub(crate) fn collect_if_done(&self, id: EntryId) -> Option<Result<Output, Error>> {
+        let entry = self.ledger.entry(id.index)?;
+        let mut progress = entry.progress_of(id)?;
+        if progress.stage != Stage::Done {
+            return None;
+        }
+        let result = match progress.error.take() {
+            Some(error) => Err(error),
+            None => Ok(std::mem::take(&mut progress.output)),
+        };
+        self.ledger.leave_with(id, entry, progress);
+        Some(result)
     }
 
     /// The caller went away.
@@ -402,10 +402,11 @@ impl Core {
             Stage::Done | Stage::Free => drop(progress),
             Stage::Hardware(target) => {
                 let tag = id.tag(progress.attempt);
+                let watched = std::mem::take(&mut progress.watched);
                 self.end(&mut progress, Counter::Abandoned, None);
                 drop(progress);
                 if let Some(target) = self.target(target) {
-                    self.take_back(target, tag);
+                    self.take_back(target, tag, watched);
                 }
             }
             Stage::Route | Stage::Verify(_) | Stage::Software => {
@@ -416,36 +417,110 @@ impl Core {
         self.ledger.leave(id);
     }
 
-    /// Whether the request is still to be ended.
-    pub(crate) fn is_open(&self, id: EntryId) -> bool {
-        let progress = self.ledger.entry(id.index).and_then(|entry| entry.progress_of(id));
-        progress.is_some_and(|progress| progress.stage != Stage::Done)
+    /// Polls a device once, unless somebody else has its turn, who then polls for us too. Gives how many answers it had.
+    pub(crate) fn poll_if_free(&self, target: &Target) -> usize {
+        let (Some(turn), Some(instance)) = (target.try_turn(), target.instance()) else { return 0 };
+        let given = self.poll(target, &*instance);
+        drop(turn);
+        self.pass_on(target);
+        given
     }
 
-    /// Polls a device once, unless somebody else has its turn, who then polls for us too.
-    pub(crate) fn poll_if_free(&self, target: &Target) {
-        if let (Some(turn), Some(instance)) = (target.try_turn(), target.instance()) {
-            self.poll(target, &*instance);
-            drop(turn);
-            self.pass_on(target);
-        }
+    /// Polls a device once. The caller has its turn; when he has given it up, he calls [`Core::pass_on`].
+    pub(crate) fn poll(&self, target: &Target, instance: &dyn Instance) -> usize {
+        instance.poll(&mut DeviceSink { core: self, target })
     }
 
-    /// Polls a device once. The caller has its turn.
-    pub(crate) fn poll(&self, target: &Target, instance: &dyn Instance) {
-        instance.poll(&mut DeviceSink { core: self, target });
-    }
-
-    /// To be called by everyone who has waited for a device, after giving up its turn: if the turn is free and somebody wants
-    /// it, he is woken. He passes it on in his turn, so no wake-up is lost, whoever leaves first.
+    /// To be called by everyone who has polled a device, after giving up its turn. If the turn is free and somebody wants it, he
+    /// is woken, and passes it on in his turn, so no wake-up is lost, whoever leaves first. What he has found for others is
+    /// delivered.
     pub(crate) fn pass_on(&self, target: &Target) {
-        // SeqCst: who wants the turn says so before he tries to get it (`Target::follow`, `drive::sleep`). Either he gets it, or
-        // we see him.
+        // SeqCst: who wants the turn says so before he tries to get it (`Target::follow`). Either he gets it, or we see him.
         std::sync::atomic::fence(Ordering::SeqCst);
-        if !target.wake_follower() && target.load() > 0 {
-            // Tickets are left there, and a driver that sleeps without the turn.
-            self.drive.wake_sleeper();
+        if !target.wake_follower() && target.arming.is_watched() {
+            self.arm_if_asleep(target);
         }
+        self.deliver();
+    }
+
+    /// A watched request was submitted.
+    pub(crate) fn watch(&self, target: &Target, deadline: Instant) {
+        if self.arm_if_asleep(target) {
+            self.deliver();
+        }
+        if let Some(event_loop) = &self.event_loop {
+            event_loop.wake_at(deadline);
+        }
+    }
+
+    fn arm_if_asleep(&self, target: &Target) -> bool {
+        self.event_loop.as_ref().is_some_and(|event_loop| event_loop.sleep.is_asleep()) && self.arm(target)
+    }
+
+    /// Sees to it that the device rings for its watched requests. True if something was polled on the way: it is to be
+    /// delivered.
+    pub(crate) fn arm(&self, target: &Target) -> bool {
+        /// The device behind a target.
+        struct Rings<'a>(&'a Core, &'a Target, Arc<dyn Instance>);
+        impl Doorbell for Rings<'_> {
+            fn prepare_wait(&self) -> bool {
+                self.2.prepare_wait()
+            }
+
+            fn poll(&self) -> bool {
+                let Rings(core, target, instance) = self;
+                let Some(turn) = target.try_turn() else { return false };
+                core.poll(target, &**instance);
+                drop(turn);
+                std::sync::atomic::fence(Ordering::SeqCst);
+                target.wake_follower();
+                true
+            }
+        }
+        target.instance().is_some_and(|instance| target.arming.arm(&Rings(self, target, instance)))
+    }
+
+    /// What is watched and has missed its deadline leaves hardware. Gives the next deadline of those that are watched.
+    pub(crate) fn take_overdue(&self, now: Instant) -> Option<Instant> {
+        let mut next = None;
+        for (index, entry) in (0_u32..).zip(self.ledger.entries()) {
+            let (id, deadline) = {
+                let progress = entry.progress();
+                if !progress.watched || !matches!(progress.stage, Stage::Hardware(_)) {
+                    continue;
+                }
+                (EntryId { index, generation: progress.generation }, progress.deadline)
+            };
+            if deadline <= now {
+                self.advance(id, now, SoftwareStep::Leave);
+                self.completions.note(id);
+            } else if next.is_none_or(|next| deadline < next) {
+                next = Some(deadline);
+            }
+        }
+        self.deliver();
+        next
+    }
+
+    /// The loop has ended: what it watched is its owners' to go on with, in software.
+    pub(crate) fn let_go(&self) {
+        for (index, entry) in (0_u32..).zip(self.ledger.entries()) {
+            let mut progress = entry.progress();
+            let Stage::Hardware(target) = progress.stage else { continue };
+            if !matches!(progress.waiter, Waiter::Woken(_)) {
+                continue;
+            }
+            let id = EntryId { index, generation: progress.generation };
+            let tag = id.tag(progress.attempt);
+            progress.stage = Stage::Software;
+            let watched = std::mem::take(&mut progress.watched);
+            drop(progress);
+            if let Some(target) = self.target(target) {
+                self.take_back(target, tag, watched);
+            }
+            self.completions.note(id);
+        }
+        self.deliver();
     }
 }
 

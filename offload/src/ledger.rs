@@ -9,12 +9,12 @@
 //! sink runs under the instance's lock and therefore takes `progress` only.
 
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
 use std::thread::Thread;
 use std::time::Instant;
 
 use hotspare_device::{Kind, Output, Request, Tag};
 
-use crate::ticket::Notice;
 use crate::{Error, verify};
 
 /// Entries in a block.
@@ -64,6 +64,8 @@ pub(crate) struct Progress {
     pub(crate) error: Option<Error>,
     /// Who is to be woken when a device has answered.
     pub(crate) waiter: Waiter,
+    /// The device that has it counts it as watched ([`crate::arming`]).
+    pub(crate) watched: bool,
     /// The ticket was dropped while somebody else was working on the entry.
     pub(crate) deserted: bool,
 }
@@ -93,8 +95,8 @@ pub(crate) enum Waiter {
     Nobody,
     /// A thread that parks.
     Thread(Thread),
-    /// Whoever drives the tickets of this process; after completion, the notice.
-    Driver(Option<Notice>),
+    /// The owner of a ticket, when there is something for him to do. The completion loop sees to that.
+    Woken(Waker),
 }
 
 /// A use of an entry.
@@ -137,6 +139,7 @@ impl Ledger {
         request: Request,
         now: Instant,
         deadline: Instant,
+        waiter: Waiter,
     ) -> Result<EntryId, Request> {
         let Some(index) = self.take_free() else { return Err(request) };
         let Some(entry) = self.entry(index) else { return Err(request) };
@@ -153,7 +156,8 @@ impl Ledger {
         progress.given = now;
         progress.deadline = deadline;
         progress.error = None;
-        progress.waiter = Waiter::Nobody;
+        progress.waiter = waiter;
+        progress.watched = false;
         progress.deserted = false;
         Ok(EntryId { index, generation: progress.generation })
     }
@@ -161,20 +165,23 @@ impl Ledger {
     /// Frees an entry whose request has ended; the caller has the result out already.
     pub(crate) fn leave(&self, id: EntryId) {
         let Some(entry) = self.entry(id.index) else { return };
-        let waiter = {
-            let mut progress = entry.progress();
-            if progress.generation != id.generation {
-                return;
-            }
-            progress.generation = progress.generation.wrapping_add(1);
-            progress.stage = Stage::Free;
-            progress.output.wipe();
-            std::mem::replace(&mut progress.waiter, Waiter::Nobody)
-        };
+        let progress = entry.progress();
+        if progress.generation == id.generation {
+            self.leave_with(id, entry, progress);
+        }
+    }
+
+    /// The same, for who holds the entry's progress.
+    pub(crate) fn leave_with(&self, id: EntryId, entry: &Entry, mut progress: MutexGuard<'_, Progress>) {
+        progress.generation = progress.generation.wrapping_add(1);
+        progress.stage = Stage::Free;
+        progress.output.wipe();
+        let waiter = std::mem::replace(&mut progress.waiter, Waiter::Nobody);
+        drop(progress);
         // Dropping the request wipes its operands.
         drop(entry.request().take());
         self.free().indices.push(id.index);
-        // With no lock held: a notice that was never given may own anything, other tickets included.
+        // With no lock held: a waker may own anything, tickets included.
         drop(waiter);
     }
 
@@ -182,6 +189,11 @@ impl Ledger {
     pub(crate) fn entry(&self, index: u32) -> Option<&Entry> {
         let index = index as usize;
         self.blocks.get(index / BLOCK)?.get()?.get(index % BLOCK)
+    }
+
+    /// Every entry that was ever used, in its present use.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.blocks.iter().map_while(OnceLock::get).flatten()
     }
 
     fn free(&self) -> MutexGuard<'_, Free> {
@@ -223,6 +235,7 @@ impl Entry {
                 output: Output::new(),
                 error: None,
                 waiter: Waiter::Nobody,
+                watched: false,
                 deserted: false,
             }),
         }
@@ -270,7 +283,8 @@ mod tests {
     fn an_entry_left_is_used_again_under_another_generation() {
         let ledger = Ledger::new();
         let now = Instant::now();
-        let ids: Vec<_> = (0..3 * BLOCK).map(|_| ledger.enter(request(), now, now).unwrap()).collect();
+        let ids: Vec<_> =
+            (0..3 * BLOCK).map(|_| ledger.enter(request(), now, now, Waiter::Nobody).unwrap()).collect();
         let mut indices: Vec<_> = ids.iter().map(|id| id.index).collect();
         indices.sort_unstable();
         indices.dedup();
@@ -279,7 +293,7 @@ mod tests {
         ledger.leave(old);
         assert!(ledger.entry(old.index).unwrap().progress_of(old).is_none());
         ledger.leave(old);
-        let again = std::iter::repeat_with(|| ledger.enter(request(), now, now).unwrap())
+        let again = std::iter::repeat_with(|| ledger.enter(request(), now, now, Waiter::Nobody).unwrap())
             .find(|id| id.index == old.index)
             .unwrap();
         assert_ne!(again.generation, old.generation);
@@ -291,8 +305,8 @@ mod tests {
         let ledger = Ledger::new();
         let now = Instant::now();
         for _ in 0..BLOCK * BLOCKS {
-            ledger.enter(request(), now, now).unwrap();
+            ledger.enter(request(), now, now, Waiter::Nobody).unwrap();
         }
-        assert!(ledger.enter(request(), now, now).is_err());
+        assert!(ledger.enter(request(), now, now, Waiter::Nobody).is_err());
     }
 }

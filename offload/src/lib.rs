@@ -1,10 +1,12 @@
 //! The heart of Hotspare: takes requests, gives them to devices, replays what a dying device leaves behind, and
 //! computes in software what no device can. See `ARCHITECTURE.md` for the way of one request and the laws.
 
+mod arming;
+mod care;
+mod completions;
 pub mod config;
 mod core;
-mod deadlines;
-mod drive;
+mod event_loop;
 mod health;
 mod known_answers;
 mod ledger;
@@ -13,19 +15,19 @@ mod process;
 mod router;
 mod sink;
 mod software;
+mod sync;
 mod target;
+mod threads;
 mod ticket;
 mod usual;
 mod verify;
 mod wait;
-mod watch;
 
 #[cfg(test)]
 mod tests;
 
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hotspare_device::stats::{Counter, Path, Published};
 use hotspare_device::{InvalidRequest, Kind, Output, Request};
@@ -36,9 +38,10 @@ pub use software::SoftwareRequest;
 pub use ticket::{Completion, Ticket};
 
 use crate::core::{Core, SoftwareStep, Step, software_error};
+use care::Carer;
+use event_loop::{EventLoop, LoopHandle};
 use ledger::Waiter;
 use process::{Home, ProcessSlot};
-use watch::Watcher;
 
 /// Takes requests. Making one touches nothing outside (no thread, socket or mapping): all that comes with a process's
 /// first request, again in each child of a fork.
@@ -51,7 +54,14 @@ pub struct Offload {
 /// What one process has.
 struct Process {
     core: Arc<Core>,
-    watcher: Mutex<Option<Watcher>>,
+    threads: Mutex<Threads>,
+}
+
+/// Those of a process that uses devices.
+#[derive(Default)]
+struct Threads {
+    event_loop: Option<EventLoop>,
+    carer: Option<Carer>,
 }
 
 /// Why a request has no result. A device's fault is never among these, unless hardware is required.
@@ -91,47 +101,42 @@ impl Offload {
         if !core.has_active() {
             return self.compute_counted(core, &request);
         }
-        match core.accept(request, Waiter::Nobody) {
+        match core.accept(request, Waiter::Nobody, Instant::now()) {
             Ok(id) => wait::result(core, id),
-            Err((request, _)) => self.compute_counted(core, &request),
+            Err(request) => self.compute_counted(core, &request),
         }
     }
 
-    /// Accepts `request` and returns at once. It moves on when somebody calls [`Offload::drive`].
+    /// Accepts `request`, hands it to a device if one is in use, and returns at once. What is then left to do for it is done by
+    /// whom `completion` says.
     pub fn submit(&self, request: Request, completion: Completion) -> Ticket {
-        let notice: Option<ticket::Notice> = match completion {
-            Completion::Poll => None,
-            Completion::Wake(waker) => Some(Box::new(move || waker.wake())),
-        };
-        let Some(process) = self.enter() else {
-            return Ticket::ended(self.compute(&request), notice);
-        };
+        let Some(process) = self.enter() else { return Ticket::ended(self.compute(&request), completion) };
         let core = process.core.clone();
-        match core.accept(request, Waiter::Driver(notice)) {
+        let waiter = match &completion {
+            Completion::Poll => Waiter::Nobody,
+            Completion::Wake(waker) => Waiter::Woken(waker.clone()),
+        };
+        let now = Instant::now();
+        match core.accept(request, waiter, now) {
             Ok(id) => {
-                match core.advance(id, Instant::now(), SoftwareStep::Leave) {
-                    Step::Waiting(_, deadline) => core.drive.until(&core, id, deadline),
-                    _ => core.drive.ready(id),
+                if !matches!(core.advance(id, now, SoftwareStep::Leave), Step::Waiting(..)) {
+                    // The rest is its owner's to do.
+                    core.completions.note(id);
+                    core.deliver();
                 }
                 Ticket::open(core, id)
             }
             // So many in flight at once that the best that can be done for them is to compute.
-            Err((request, waiter)) => {
-                let notice = if let Waiter::Driver(notice) = waiter { notice } else { None };
-                Ticket::ended(self.compute_counted(&core, &request), notice)
-            }
+            Err(request) => Ticket::ended(self.compute_counted(&core, &request), completion),
         }
     }
 
-    /// Moves tickets of this process on: takes what devices have answered, replays, verifies, computes in software what has
-    /// to be. If there is nothing to do, sleeps until there is, no longer than `longest`. Returns how many requests have ended.
-    pub fn drive(&self, longest: Duration) -> usize {
-        self.process.current().map_or(0, |process| drive::turn(&process.core, longest, &|| false))
-    }
-
-    /// [`Offload::drive`] without sleeping.
+    /// Takes what devices have answered, for all requests of this process, without waiting: to be called again and again by who
+    /// submits with [`Completion::Poll`]. Returns how many answers there were.
     pub fn poll(&self) -> usize {
-        self.drive(Duration::ZERO)
+        let Some(process) = self.process.current() else { return 0 };
+        let core = &process.core;
+        core.targets().filter(|target| target.load() > 0).map(|target| core.poll_if_free(target)).sum()
     }
 
     /// Whether a device is in use at this moment. The first call in a process looks for devices, as its first request does.
@@ -174,16 +179,23 @@ impl Offload {
         }
     }
 
-    /// Ends what runs in this process: threads are joined, instances are given back. What is submitted afterwards is
-    /// computed in software. Always succeeds, twice does no harm.
+    /// Ends what runs in this process: threads are joined, instances are given back, and requests that wait for a device are
+    /// left to their owners, who compute them. What is submitted afterwards is computed in software. Always succeeds, twice
+    /// does no harm.
     pub fn close(&self) {
-        if let Some(process) = self.process.close() {
-            let watcher = process.watcher.lock().unwrap_or_else(PoisonError::into_inner).take();
-            if let Some(watcher) = watcher {
-                watcher.stop(&process.core);
-            }
-            process.core.leave_all();
+        let Some(process) = self.process.close() else { return };
+        let core = &process.core;
+        let threads = std::mem::take(&mut *process.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        core.leave_all();
+        if let Some(carer) = threads.carer {
+            carer.stop(core);
         }
+        if let Some(event_loop) = threads.event_loop {
+            event_loop.stop(core);
+        }
+        // The carer may have been taking one back.
+        core.leave_all();
+        core.let_go();
     }
 
     fn enter(&self) -> Option<Arc<Process>> {
@@ -192,22 +204,38 @@ impl Offload {
 
     fn start(&self, home: Home) -> Option<Process> {
         let stats = self.publish()?;
-        let has_devices = !self.config.devices.is_empty();
-        let bell = || {
-            rustix::event::eventfd(
-                0,
-                rustix::event::EventfdFlags::CLOEXEC | rustix::event::EventfdFlags::NONBLOCK,
-            )
-        };
-        let bell: Option<OwnedFd> = if has_devices { bell().ok() } else { None };
-        let is_watched = bell.is_some();
-        let core = Arc::new(Core::new(self.config.clone(), self.fallback.clone(), stats, home, bell));
-        let watcher = is_watched.then(|| Watcher::start(core.clone()));
-        if let Some(watcher) = &watcher {
+        let handle = if self.config.devices.is_empty() { None } else { self.event_loop_handle() };
+        let core = Arc::new(Core::new(self.config.clone(), self.fallback.clone(), stats, home, handle));
+        let threads = if core.event_loop.is_some() { Self::start_threads(&core) } else { Threads::default() };
+        if threads.carer.is_some() {
             // A short-lived process would otherwise never meet its devices.
-            watcher.wait_for_first_round(self.config.instance.connect_timeout);
+            core.care.wait_for_first_round(self.config.instance.connect_timeout);
         }
-        Some(Process { core, watcher: Mutex::new(watcher) })
+        Some(Process { core, threads: Mutex::new(threads) })
+    }
+
+    fn event_loop_handle(&self) -> Option<LoopHandle> {
+        LoopHandle::new()
+            .inspect_err(|error| tracing::error!(%error, "no descriptors for a completion loop: everything is computed in software"))
+            .ok()
+    }
+
+    /// Both threads, or none, and then no device is ever used.
+    fn start_threads(core: &Arc<Core>) -> Threads {
+        let failed = |error: std::io::Error| {
+            tracing::error!(%error, "no thread to look after devices: everything is computed in software");
+        };
+        let Ok(event_loop) = EventLoop::start(core.clone()).map_err(failed) else {
+            return Threads::default();
+        };
+        match Carer::start(core.clone()) {
+            Ok(carer) => Threads { event_loop: Some(event_loop), carer: Some(carer) },
+            Err(error) => {
+                failed(error);
+                event_loop.stop(core);
+                Threads::default()
+            }
+        }
     }
 
     fn publish(&self) -> Option<Published> {

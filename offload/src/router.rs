@@ -7,7 +7,7 @@ use hotspare_device::SubmitError;
 use hotspare_device::stats::DeviceCounter;
 
 use crate::core::Core;
-use crate::ledger::{Entry, EntryId, Stage};
+use crate::ledger::{Entry, EntryId, Stage, Waiter};
 use crate::target::{Standing, Target};
 
 impl Core {
@@ -30,7 +30,10 @@ impl Core {
             // The answer may come before `submit` returns, so everything is in place before.
             progress.stage = Stage::Hardware(target.index);
             let tag = id.tag(progress.attempt);
-            target.loaded();
+            let watched = matches!(progress.waiter, Waiter::Woken(_));
+            progress.watched = watched;
+            let deadline = progress.deadline;
+            target.loaded(watched);
             drop(progress);
             let refusal = {
                 let request = entry.request();
@@ -46,6 +49,10 @@ impl Core {
                 match submitted {
                     Ok(()) => {
                         self.count_device(target, DeviceCounter::Submitted);
+                        drop(request);
+                        if watched {
+                            self.watch(target, deadline);
+                        }
                         return;
                     }
                     Err(refusal) => refusal,
@@ -59,8 +66,9 @@ impl Core {
                 }
                 progress.taken -= 1;
                 progress.stage = Stage::Busy;
+                progress.watched = false;
             }
-            target.unloaded();
+            target.unloaded(watched);
             if let Some(class) = refusal.class() {
                 self.fault(target, class);
             }

@@ -31,7 +31,7 @@ impl Sink for DeviceSink<'_> {
             core.stats.count(Counter::StrayResponses);
             return;
         };
-        target.unloaded();
+        target.unloaded(std::mem::take(&mut progress.watched));
         self.answered(&mut progress, &response);
         wake(core, id, &mut progress);
     }
@@ -75,6 +75,6 @@ fn wake(core: &Core, id: EntryId, progress: &mut Progress) {
     match &progress.waiter {
         Waiter::Nobody => {}
         Waiter::Thread(thread) => thread.unpark(),
-        Waiter::Driver(_) => core.drive.ready(id),
+        Waiter::Woken(_) => core.completions.note(id),
     }
 }

@@ -7,6 +7,7 @@ use std::thread::Thread;
 use hotspare_device::stats::DevicePlace;
 use hotspare_device::{Bdf, Class, Device, Instance};
 
+use crate::arming::Arming;
 use crate::probe::Probe;
 
 /// The most devices that one process uses: `tried` of an entry is a set of 64 bits.
@@ -35,6 +36,8 @@ pub(crate) struct Target {
     standing: AtomicU8,
     /// Requests that it has of this process.
     load: AtomicU32,
+    /// Those of them that the completion loop watches.
+    pub(crate) arming: Arming,
     /// How often it was left.
     left: AtomicU64,
     /// For what, the last time.
@@ -60,6 +63,7 @@ impl Target {
             instance: RwLock::new(None),
             standing: AtomicU8::new(LEFT),
             load: AtomicU32::new(0),
+            arming: Arming::default(),
             left: AtomicU64::new(0),
             fault: Mutex::new(None),
             turn: Mutex::new(()),
@@ -125,12 +129,20 @@ impl Target {
         self.load.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn loaded(&self) {
+    /// A request is about to be submitted, which the completion loop watches or not.
+    pub(crate) fn loaded(&self, watched: bool) {
         self.load.fetch_add(1, Ordering::Relaxed);
+        if watched {
+            self.arming.watch();
+        }
     }
 
-    pub(crate) fn unloaded(&self) {
+    /// A request, watched or not, was answered or taken back.
+    pub(crate) fn unloaded(&self, watched: bool) {
         self.load.fetch_sub(1, Ordering::Relaxed);
+        if watched {
+            self.arming.unwatch();
+        }
     }
 
     /// The turn to poll, if nobody has it.

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 use std::task::{Poll, Waker};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use hotspare_device::Output;
 
 use crate::Error;
-use crate::core::Core;
-use crate::drive;
+use crate::core::{Core, SoftwareStep, Step};
 use crate::ledger::{EntryId, Stage};
+use crate::wait;
 
 /// Who moves an asynchronous request on, and how its owner learns of it.
 #[derive(Debug, Clone, Default)]
@@ -21,9 +21,6 @@ pub enum Completion {
     /// submits, before it has the ticket). It may be woken more than once, and without a reason; it may submit, and drop tickets.
     Wake(Waker),
 }
-
-/// What is called when a request has ended.
-pub(crate) type Notice = Box<dyn FnOnce() + Send>;
 
 /// A request that was accepted. Dropping it abandons the request: its result, should there be one, is dropped, and memory
 /// that a device has is kept until the device gives it back.
@@ -44,64 +41,70 @@ impl Ticket {
     }
 
     /// For a request that has ended already.
-    pub(crate) fn ended(result: Result<Output, Error>, notice: Option<Notice>) -> Self {
-        if let Some(notice) = notice {
-            notice();
+    pub(crate) fn ended(result: Result<Output, Error>, completion: Completion) -> Self {
+        if let Completion::Wake(waker) = completion {
+            waker.wake();
         }
         Self { state: State::Ended(Box::new(result)) }
     }
 
-    /// Whether the result is there.
+    /// Whether [`Ticket::poll`] would do more than say "pending": no device has the request.
     #[must_use]
-    pub fn is_done(&self) -> bool {
+    pub fn is_ready(&self) -> bool {
         match &self.state {
             State::Open { core, id } if core.home.is_here() => {
                 let progress = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(*id));
-                progress.is_none_or(|progress| progress.stage == Stage::Done)
+                progress.is_none_or(|progress| !matches!(progress.stage, Stage::Hardware(_) | Stage::Busy))
             }
             _ => true,
         }
     }
 
-    /// The result, if it is there. Gives it once.
-    pub fn take(&mut self) -> Option<Result<Output, Error>> {
-        if !self.is_done() {
-            return None;
+    /// The result, if the request has ended; gives it once, and is pending for ever afterwards. What is left to be done for it
+    /// and takes time (verifying, software) is done here, in the thread of its owner. After a deadline that the owner of a
+    /// polled request comes to see here, too.
+    pub fn poll(&mut self) -> Poll<Result<Output, Error>> {
+        if let State::Open { core, id } = &self.state {
+            if core.home.is_here() {
+                // A request that has ended needs no look at the clock.
+                let step = match core.collect_if_done(*id) {
+                    Some(result) => {
+                        self.state = State::Taken;
+                        return Poll::Ready(result);
+                    }
+                    None => core.advance(*id, Instant::now(), SoftwareStep::Take),
+                };
+                if matches!(step, Step::Waiting(..) | Step::Busy | Step::Software) {
+                    return Poll::Pending;
+                }
+            }
         }
         match std::mem::replace(&mut self.state, State::Taken) {
-            State::Open { core, id } if core.home.is_here() => Some(core.collect(id)),
+            State::Open { core, id } if core.home.is_here() => Poll::Ready(core.collect(id)),
             State::Open { core, .. } => {
                 forget(core);
-                Some(Err(Error::Forked))
+                Poll::Ready(Err(Error::Forked))
             }
-            State::Ended(result) => Some(*result),
-            State::Taken => None,
+            State::Ended(result) => Poll::Ready(*result),
+            State::Taken => Poll::Pending,
         }
     }
 
-    /// The result, if the request has ended. What is left to be done for it and takes time (verifying, software) is done here,
-    /// in the thread of its owner.
-    pub fn poll(&mut self) -> Poll<Result<Output, Error>> {
-        if let State::Open { core, .. } = &self.state {
-            drive::turn(core, Duration::ZERO, &|| true);
-        }
-        self.take().map_or(Poll::Pending, Poll::Ready)
-    }
-
-    /// Drives until the result is there.
+    /// Waits for the result, as [`crate::Offload::execute`] does.
     ///
     /// # Errors
     /// [`Error`].
     pub fn wait(mut self) -> Result<Output, Error> {
-        /// How long one turn sleeps at most; it is woken earlier by everything that happens.
-        const TURN: Duration = Duration::from_millis(100);
-        loop {
-            if let Some(result) = self.take() {
-                return result;
+        if let State::Open { core, id } = &self.state {
+            if core.home.is_here() {
+                let (core, id) = (core.clone(), *id);
+                self.state = State::Taken;
+                return wait::result(&core, id);
             }
-            if let State::Open { core, .. } = &self.state {
-                drive::turn(core, TURN, &|| self.is_done());
-            }
+        }
+        match self.poll() {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(Error::Software("a result was waited for that had been taken".to_owned())),
         }
     }
 

@@ -76,7 +76,8 @@ fn lead(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> b
     let spin_until = Instant::now() + core.config.spin;
     loop {
         core.poll(target, &*instance);
-        if !is_open() {
+        // What was found for others is theirs at once: it is delivered without the turn.
+        if !is_open() || !core.completions.is_empty() {
             return;
         }
         let now = Instant::now();
@@ -93,6 +94,8 @@ fn lead(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> b
             sleep(&*instance, deadline.saturating_duration_since(now));
             instance.end_wait();
         }
+        // Whether it is to ring for the completion loop is looked at when the turn is given up.
+        target.arming.disarm();
     }
 }
 

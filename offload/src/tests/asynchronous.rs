@@ -1,20 +1,18 @@
 //! The consumer that never waits: many tickets from one thread.
 
-use std::cell::Cell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::task::Poll;
+use std::time::Instant;
 
 use hotspare_device::stats::Counter::{
     Abandoned, ActiveDevices, Dummies, Hardware, InFlight, ReplayedHardware, Software, StrayResponses,
     Submitted,
 };
 
-use super::rig::{Mode, NO_ENDLESS_WAIT, Rig, eventually, is_right, request, wake};
-use crate::Completion;
-
-const MOMENT: Duration = Duration::from_millis(20);
+use super::rig::{Mode, NO_ENDLESS_WAIT, Rig, is_right, request, wake, worth_polling};
+use crate::{Completion, Ticket};
 
 #[test]
 fn many_tickets_in_flight_from_one_thread_some_of_them_abandoned_while_devices_die() {
@@ -25,9 +23,10 @@ fn many_tickets_in_flight_from_one_thread_some_of_them_abandoned_while_devices_d
     let noticed = Arc::new(AtomicUsize::new(0));
     for number in 0..2000 {
         let place = number % 5;
-        let noticed = noticed.clone();
+        let (noticed, owner) = (noticed.clone(), std::thread::current());
         let notice = move || {
             noticed.fetch_add(1, Ordering::Relaxed);
+            owner.unpark();
         };
         let ticket = offload.submit(request(place), wake(notice));
         if number % 7 == 3 {
@@ -43,16 +42,16 @@ fn many_tickets_in_flight_from_one_thread_some_of_them_abandoned_while_devices_d
             250 => rig.devices[1].restart(),
             _ => {}
         }
-        offload.drive(Duration::ZERO);
         while open.len() > 64 {
-            offload.drive(MOMENT);
-            open.retain_mut(|(place, ticket)| match ticket.take() {
-                Some(result) => {
+            // Each of them is woken for: nobody polls the devices but the completion loop.
+            std::thread::park_timeout(NO_ENDLESS_WAIT);
+            open.retain_mut(|(place, ticket): &mut (usize, Ticket)| match ticket.poll() {
+                Poll::Ready(result) => {
                     assert!(is_right(*place, &result.unwrap()));
                     done += 1;
                     false
                 }
-                None => true,
+                Poll::Pending => true,
             });
         }
     }
@@ -98,37 +97,95 @@ fn an_answer_after_the_end_changes_nothing_even_before_the_result_is_taken() {
     rig.devices[0].set(Mode::Silent);
     let mut ticket = offload.submit(request(2), Completion::Poll);
     rig.devices[0].until_held(1);
-    eventually("the deadline passed", || {
-        offload.drive(MOMENT);
-        ticket.is_done()
-    });
+    let mut result = Poll::Pending;
+    let patience = Instant::now() + NO_ENDLESS_WAIT;
+    while result.is_pending() && Instant::now() < patience {
+        offload.poll();
+        result = ticket.poll();
+    }
     rig.devices[0].set(Mode::Good);
     rig.devices[0].answer_held();
     rig.until(StrayResponses, 1);
-    assert!(is_right(2, &ticket.take().unwrap().unwrap()));
+    assert!(matches!(result, Poll::Ready(Ok(output)) if is_right(2, &output)));
     rig.assert_counters(&[(Submitted, 2), (Hardware, 1), (Software, 1)]);
 }
 
 #[test]
-fn a_notice_may_submit_and_the_driver_is_woken_by_answers() {
+fn an_owner_may_submit_and_drop_tickets_while_it_is_woken() {
     let rig = Rig::new(1);
     let offload = Arc::new(rig.offload());
     offload.execute(request(4)).unwrap();
     let (sender, receiver) = std::sync::mpsc::channel();
     let inner = offload.clone();
-    let first = offload.submit(
+    let mut first = offload.submit(
         request(4),
         wake(move || {
+            drop(inner.submit(request(0), Completion::Poll));
             let _ = sender.send(inner.submit(request(2), Completion::Poll));
         }),
     );
-    let rounds = Cell::new(0);
-    eventually("the notice was given", || {
-        rounds.set(rounds.get() + 1);
-        offload.drive(Duration::from_secs(5)) > 0
-    });
-    assert!(first.is_done());
-    assert!(is_right(2, &receiver.recv().unwrap().wait().unwrap()));
+    assert!(is_right(2, &receiver.recv_timeout(NO_ENDLESS_WAIT).unwrap().wait().unwrap()));
+    assert!(matches!(first.poll(), Poll::Ready(Ok(output)) if is_right(4, &output)));
+}
+
+#[test]
+fn woken_owners_of_a_dying_device_are_served_by_another_and_those_of_a_silent_one_by_software() {
+    let rig = Rig::new(2);
+    let mut config = rig.config();
+    config.set("deadline_ms", "300").unwrap();
+    let offload = crate::Offload::new(config);
+    offload.execute(request(4)).unwrap();
+    rig.until(ActiveDevices, 2);
+    rig.devices[0].set(Mode::Silent);
+    rig.devices[1].set(Mode::Silent);
+    let started = Instant::now();
+    let tickets: Vec<_> = (0..20)
+        .map(|_| {
+            let (woken, completion) = worth_polling();
+            (woken, offload.submit(request(4), completion))
+        })
+        .collect();
+    rig.devices[0].until_held(10);
+    rig.devices[1].until_held(10);
+    // Nobody polls but the loop: it hands what the first had to the second.
+    rig.devices[0].fail();
+    rig.devices[1].until_held(20);
+    for (woken, mut ticket) in tickets {
+        let mut result = ticket.poll();
+        while result.is_pending() {
+            woken.recv_timeout(NO_ENDLESS_WAIT).unwrap();
+            result = ticket.poll();
+        }
+        assert!(matches!(result, Poll::Ready(Ok(output)) if is_right(4, &output)));
+    }
+    assert!(started.elapsed() < NO_ENDLESS_WAIT, "{:?}", started.elapsed());
+    let sum = rig.sum();
+    assert_eq!(sum.imbalance(), 0);
+    assert_eq!((sum.value(Submitted), sum.value(Dummies), sum.value(Software)), (21, 10, 20));
+}
+
+#[test]
+fn closing_leaves_every_request_to_its_owner_once() {
+    let rig = Rig::new(2);
+    let offload = rig.offload();
+    offload.execute(request(4)).unwrap();
+    rig.until(ActiveDevices, 2);
+    rig.devices[0].set(Mode::Silent);
+    rig.devices[1].set(Mode::Silent);
+    let tickets: Vec<_> = (0..40)
+        .map(|number| {
+            let (woken, completion) = worth_polling();
+            let place = number % 5;
+            (place, woken, offload.submit(request(place), completion))
+        })
+        .collect();
+    offload.close();
+    for (place, woken, mut ticket) in tickets {
+        woken.recv_timeout(NO_ENDLESS_WAIT).unwrap();
+        assert!(matches!(ticket.poll(), Poll::Ready(Ok(output)) if is_right(place, &output)));
+        assert!(ticket.poll().is_pending());
+    }
+    rig.assert_counters(&[(Submitted, 41), (Hardware, 1), (Software, 40)]);
 }
 
 #[test]

@@ -1,11 +1,15 @@
 //! Forks, kills, and what a process has before its first request.
 
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use hotspare_device::stats::Counter::{Abandoned, Hardware, InFlight, Software, Submitted};
 
-use super::rig::{Mode, Rig, eventually, exists, is_right, request, thread_names};
+use super::rig::{Mode, Rig, eventually, exists, is_right, request, thread_names, wake};
 use crate::{Completion, Error, Offload};
+
+/// The threads of a process that uses devices.
+const OUR_THREADS: [&str; 2] = ["hotspare-loop", "hotspare-care"];
 
 /// Runs `work` in a child and gives its exit status; a child that does not end is killed.
 fn in_child(work: impl FnOnce() -> bool) -> i32 {
@@ -56,7 +60,7 @@ fn a_child_has_its_own_instance_and_leaves_its_parents_alone() {
     rig.devices[0].set(Mode::Good);
     assert_eq!(rig.devices[0].user_count(), 1);
     let status = in_child(|| {
-        let inherited = matches!(ticket.take(), Some(Err(Error::Forked)));
+        let inherited = matches!(ticket.poll(), Poll::Ready(Err(Error::Forked)));
         let own = is_right(4, &offload.execute(request(4)).unwrap());
         let in_hardware = rig.sum().value(Hardware) == 2;
         let mut grandchildren = true;
@@ -120,20 +124,23 @@ fn before_the_first_request_there_is_nothing_and_an_idle_process_uses_no_process
         let (threads, descriptors) = (count("task"), count("fd"));
         let offload = Offload::new(rig.config());
         offload.count_passed_through();
-        offload.drive(Duration::ZERO);
+        offload.poll();
         let nothing = count("task") == threads
             && count("fd") == descriptors
             && !maps().contains("hotspare-rings")
             && !exists(&rig.directory.join("stats"));
         offload.execute(request(4)).unwrap();
-        let something = thread_names().iter().any(|name| name.starts_with("hotspare-watch"))
-            && maps().contains("hotspare-rings");
-        let blocked = signals_blocked_in("hotspare-watch");
+        let is_there = |thread: &str| thread_names().iter().any(|name| name.trim_end() == thread);
+        let something = OUR_THREADS.into_iter().all(is_there) && maps().contains("hotspare-rings");
+        let blocked = OUR_THREADS.into_iter().all(signals_blocked_in);
+        // Also the completion loop has been at work.
+        let ticket = offload.submit(request(4), wake(|| ()));
+        let something = something && is_right(4, &ticket.wait().unwrap());
         let before = processor_time();
         std::thread::sleep(Duration::from_secs(2));
         let idle = processor_time() == before;
         offload.close();
-        let closed = !thread_names().iter().any(|name| name.starts_with("hotspare-watch"));
+        let closed = !OUR_THREADS.into_iter().any(is_there);
         drop(offload);
         let gone = count("fd") == descriptors && !maps().contains("hotspare-rings");
         eprintln!(

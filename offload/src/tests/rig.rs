@@ -259,6 +259,16 @@ impl TestDevice {
         }
     }
 
+    /// Answers the request that came last.
+    pub(super) fn answer_last_held(&self) {
+        for user in self.users() {
+            let mut user = user.lock().unwrap();
+            if let Some(request) = user.held.pop() {
+                answer(&self.shared, &mut user.device, &request, Mode::Good);
+            }
+        }
+    }
+
     /// Answers, rightly and late, what it has held back.
     pub(super) fn answer_held(&self) {
         for user in self.users() {
@@ -357,6 +367,16 @@ fn answer(shared: &Shared, device: &mut ScriptedDevice, request: &RequestDescrip
     // Counted before it is given: who has the answer sees the count.
     shared.answered.fetch_add(1, Ordering::SeqCst);
     device.answer(request, &output).unwrap();
+}
+
+/// A completion, and what receives something whenever its ticket is worth polling.
+pub(super) fn worth_polling() -> (std::sync::mpsc::Receiver<()>, Completion) {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    let notice = move || {
+        // Who no longer waits is woken in vain.
+        let _ = sender.send(());
+    };
+    (receiver, wake(notice))
 }
 
 /// A completion that runs `work` whenever a ticket is worth polling.

@@ -1,11 +1,14 @@
-//! Who waits is woken by what he waits for, whoever else waits, drives or submits at the same time. Deadlines are far away here,
+//! Who waits is woken by what he waits for, whoever else waits, polls or submits at the same time. Deadlines are far away here,
 //! so a wake-up that is lost shows.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use super::rig::{Mode, Rig, eventually, is_right, request, wake};
+use hotspare_device::stats::Counter;
+use hotspare_device::stats::Counter::Software;
+
+use super::rig::{Mode, Rig, eventually, is_right, request, worth_polling};
 use crate::{Completion, Offload};
 
 /// What a busy machine may add to a wake-up.
@@ -23,52 +26,103 @@ fn rig() -> (Rig, Arc<Offload>) {
     (rig, offload)
 }
 
-fn counted() -> (Arc<AtomicUsize>, Completion) {
-    let count = Arc::new(AtomicUsize::new(0));
-    let inner = count.clone();
-    let notice = move || {
-        inner.fetch_add(1, Ordering::SeqCst);
-    };
-    (count, wake(notice))
-}
-
 #[test]
-fn a_driver_takes_over_from_a_waiting_thread_that_leaves() {
+fn the_loop_takes_over_from_a_waiting_thread_that_leaves() {
     let (rig, offload) = rig();
     std::thread::scope(|scope| {
         let waiter = scope.spawn(|| offload.execute(request(4)).unwrap());
         rig.devices[0].until_held(1);
-        let (noticed, notice) = counted();
-        let _ticket = offload.submit(request(2), notice);
+        let (woken, completion) = worth_polling();
+        let mut ticket = offload.submit(request(2), completion);
         rig.devices[0].until_held(2);
-        let driver = scope.spawn(|| offload.drive(LONG));
-        // Time for the driver to fall asleep while the other thread has the turn.
+        // Time for the loop to find that another thread has the turn.
         std::thread::sleep(Duration::from_millis(50));
         rig.devices[0].answer_first_held();
         assert!(is_right(4, &waiter.join().unwrap()));
         std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(noticed.load(Ordering::SeqCst), 0);
-        let answered = Instant::now();
+        assert!(woken.try_recv().is_err());
         rig.devices[0].answer_held();
-        assert_eq!(driver.join().unwrap(), 1);
-        assert!(answered.elapsed() < PROMPT, "{:?}", answered.elapsed());
+        woken.recv_timeout(PROMPT).unwrap();
+        assert!(matches!(ticket.poll(), Poll::Ready(Ok(output)) if is_right(2, &output)));
     });
 }
 
 #[test]
-fn a_sleeping_driver_learns_of_tickets_that_another_thread_submits() {
+fn a_waiting_thread_hands_on_what_it_finds_for_others_at_once() {
     let (rig, offload) = rig();
     std::thread::scope(|scope| {
-        let driver = scope.spawn(|| offload.drive(LONG));
-        std::thread::sleep(Duration::from_millis(50));
-        let ticket = offload.submit(request(4), Completion::Poll);
+        let waiter = scope.spawn(|| offload.execute(request(4)).unwrap());
         rig.devices[0].until_held(1);
-        let answered = Instant::now();
+        let (woken, completion) = worth_polling();
+        let mut ticket = offload.submit(request(2), completion);
+        rig.devices[0].until_held(2);
+        rig.devices[0].answer_last_held();
+        woken.recv_timeout(PROMPT).unwrap();
+        assert!(matches!(ticket.poll(), Poll::Ready(Ok(output)) if is_right(2, &output)));
         rig.devices[0].answer_held();
-        assert_eq!(driver.join().unwrap(), 1);
-        assert!(answered.elapsed() < PROMPT, "{:?}", answered.elapsed());
-        assert!(ticket.is_done());
+        assert!(is_right(4, &waiter.join().unwrap()));
     });
+}
+
+#[test]
+fn a_sleeping_loop_rings_for_requests_that_came_after_it_fell_asleep() {
+    let (rig, offload) = rig();
+    for round in 0..200 {
+        let (woken, completion) = worth_polling();
+        let mut ticket = offload.submit(request(4), completion);
+        rig.devices[0].until_held(1);
+        if round % 3 == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        rig.devices[0].answer_held();
+        woken.recv_timeout(PROMPT).unwrap();
+        assert!(matches!(ticket.poll(), Poll::Ready(Ok(output)) if is_right(4, &output)));
+    }
+}
+
+#[test]
+fn waiting_threads_and_woken_owners_share_a_device_and_nobody_is_forgotten() {
+    let (rig, offload) = rig();
+    rig.devices[0].set(Mode::Good);
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope
+                .spawn(|| (0..500).for_each(|_| assert!(is_right(4, &offload.execute(request(4)).unwrap()))));
+        }
+        for _ in 0..2 {
+            scope.spawn(|| {
+                for _ in 0..500 {
+                    let (woken, completion) = worth_polling();
+                    let mut ticket = offload.submit(request(2), completion);
+                    let mut result = ticket.poll();
+                    while result.is_pending() {
+                        woken.recv_timeout(PROMPT).unwrap();
+                        result = ticket.poll();
+                    }
+                    assert!(matches!(result, Poll::Ready(Ok(output)) if is_right(2, &output)));
+                }
+            });
+        }
+    });
+    assert!(began.elapsed() < 4 * LONG, "{:?}", began.elapsed());
+    assert_eq!(rig.sum().value(Software), 0, "no deadline was missed");
+}
+
+#[test]
+fn the_loop_ends_what_misses_its_deadline() {
+    let rig = Rig::new(1);
+    let mut config = rig.config();
+    config.set("deadline_ms", "60").unwrap();
+    let offload = Offload::new(config);
+    offload.execute(request(4)).unwrap();
+    rig.devices[0].set(Mode::Silent);
+    let (woken, completion) = worth_polling();
+    let mut ticket = offload.submit(request(2), completion);
+    assert!(ticket.poll().is_pending());
+    woken.recv_timeout(PROMPT).unwrap();
+    assert!(matches!(ticket.poll(), Poll::Ready(Ok(output)) if is_right(2, &output)));
+    rig.assert_counters(&[(Counter::Submitted, 2), (Counter::Hardware, 1), (Counter::Software, 1)]);
 }
 
 #[test]
@@ -84,7 +138,7 @@ fn threads_that_wait_for_tickets_side_by_side_do_not_wait_for_each_other() {
             std::thread::sleep(Duration::from_millis(5));
             let first = scope.spawn(|| first.wait().unwrap());
             std::thread::sleep(Duration::from_millis(5));
-            // Whoever of the two sleeps on the descriptors, and whoever moves it on, the other must hear of it.
+            // Whoever of the two polls, the other must hear of it.
             rig.devices[0].answer_first_held();
             let began = Instant::now();
             assert!(is_right(4, &first.join().unwrap()));
@@ -99,12 +153,12 @@ fn threads_that_wait_for_tickets_side_by_side_do_not_wait_for_each_other() {
 }
 
 #[test]
-fn a_request_that_ends_at_once_gives_its_notice_too() {
+fn the_owner_of_a_request_that_ends_at_once_is_woken_too() {
     let (rig, offload) = rig();
     offload.close();
-    let (noticed, notice) = counted();
-    let mut ticket = offload.submit(request(4), notice);
-    assert_eq!(noticed.load(Ordering::SeqCst), 1);
-    assert!(is_right(4, &ticket.take().unwrap().unwrap()));
+    let (woken, completion) = worth_polling();
+    let mut ticket = offload.submit(request(4), completion);
+    woken.try_recv().unwrap();
+    assert!(matches!(ticket.poll(), Poll::Ready(Ok(output)) if is_right(4, &output)));
     eventually("closing gave the instance back", || rig.devices[0].user_count() == 0);
 }

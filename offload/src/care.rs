@@ -1,23 +1,20 @@
-//! The watcher: one thread for each process that uses devices. It opens them, notices what happens to them when nobody is
-//! waiting for them, and takes them back when they return and have proved themselves.
+//! The carer: one thread for each process that uses devices. It opens them, and takes them back when they return and have
+//! proved themselves: all that may have to wait for a device.
 //!
-//! It sleeps on device events (both udev groups), on the descriptors that say that a device process is gone, and on its
-//! bell, which is rung when a request has found a fault. It sets itself a time to look again only while some device is out
-//! of use, so a process whose devices are well, and that has no requests, sleeps for ever. With requests the bell rings every few
-//! seconds.
+//! It sleeps until something is due or until it is told to look: by the completion loop, which has heard of something, or by
+//! a request that has found a fault. It sets itself a time only while some device is out of use, so a process whose devices are
+//! well, and that has no requests, sleeps for ever. With requests it is told to look every few seconds.
 //!
 //! It calls nothing of OpenSSL's, not even through the software path, since it may still run while a process exits.
 
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use hotspare_device::events::{DeviceEvent, Monitor};
+use hotspare_device::events::DeviceEvent;
 use hotspare_device::stats::{Counter, DeviceCounter};
 use hotspare_device::{Class, Driver, OpenError, State};
-use rustix::event::{PollFd, PollFlags, Timespec};
 
 use crate::core::Core;
 use crate::health::{Flaps, back_off, consequence};
@@ -25,72 +22,82 @@ use crate::known_answers::{self, KnownAnswer};
 use crate::probe;
 use crate::target::{Standing, Target};
 
-/// A running watcher.
-pub(crate) struct Watcher {
-    thread: Option<JoinHandle<()>>,
-    shared: Arc<Shared>,
-}
+/// A running carer.
+pub(crate) struct Carer(JoinHandle<()>);
 
+/// Where the carer is told what to look at. Its lock is held for a moment only.
 #[derive(Default)]
-struct Shared {
-    stop: AtomicBool,
-    /// Whether every device was tried once.
-    first_round_over: Mutex<bool>,
+pub(crate) struct CareDesk {
+    state: Mutex<Desk>,
     changed: Condvar,
 }
 
-impl Watcher {
-    /// Starts it. Its thread blocks all signals, so that the application's handlers never run in it.
-    pub(crate) fn start(core: Arc<Core>) -> Self {
-        let shared = Arc::new(Shared::default());
-        let theirs = shared.clone();
-        let thread = with_signals_blocked(|| {
-            std::thread::Builder::new().name("hotspare-watch".to_owned()).spawn(move || run(&core, &theirs))
-        });
-        match thread {
-            Ok(thread) => Self { thread: Some(thread), shared },
-            Err(error) => {
-                tracing::error!(%error, "no thread to watch devices: everything is computed in software");
-                *shared.first_round_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
-                Self { thread: None, shared }
+#[derive(Default)]
+struct Desk {
+    stop: bool,
+    look: bool,
+    events: Vec<DeviceEvent>,
+    /// Some events were lost.
+    lost: bool,
+    /// Whether every device was tried once.
+    first_round_over: bool,
+}
+
+/// Events beyond so many are lost: then all devices are looked at, which is what so many events come to.
+const EVENTS_MAX: usize = 256;
+
+impl CareDesk {
+    /// There may be something to do.
+    pub(crate) fn look(&self) {
+        self.change(|desk| desk.look = true);
+    }
+
+    /// These events came, and some were lost or not.
+    pub(crate) fn tell(&self, events: Vec<DeviceEvent>, lost: bool) {
+        self.change(|desk| {
+            desk.look = true;
+            desk.lost |= lost || desk.events.len() + events.len() > EVENTS_MAX;
+            if !desk.lost {
+                desk.events.extend(events);
             }
-        }
+        });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Desk)) {
+        change(&mut self.desk());
+        self.changed.notify_all();
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.desk().stop
     }
 
     /// Waits until every device was tried once, no longer than `longest`.
     pub(crate) fn wait_for_first_round(&self, longest: Duration) {
-        let over = self.shared.first_round_over.lock().unwrap_or_else(PoisonError::into_inner);
-        drop(self.shared.changed.wait_timeout_while(over, longest, |over| !*over));
+        let is_open = |desk: &mut Desk| !desk.first_round_over;
+        drop(self.changed.wait_timeout_while(self.desk(), longest, is_open));
+    }
+}
+
+impl Carer {
+    /// Starts it.
+    pub(crate) fn start(core: Arc<Core>) -> std::io::Result<Self> {
+        crate::threads::spawn("hotspare-care", move || run(&core)).map(Self)
     }
 
     /// Ends it and waits for its end.
-    pub(crate) fn stop(mut self, core: &Core) {
-        self.shared.stop.store(true, Ordering::Release);
-        core.wake_watcher();
-        if let Some(thread) = self.thread.take() {
-            // It never panics; if it did, its end is what we wanted.
-            let _ = thread.join();
-        }
+    pub(crate) fn stop(self, core: &Core) {
+        core.care.change(|desk| desk.stop = true);
+        // It never panics; if it did, its end is what we wanted.
+        let _ = self.0.join();
     }
 }
 
-fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
-    let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-    // SAFETY: both sets are valid for writing; `sigfillset` initialises the one that is read, and `before` is read only if
-    // the call that fills it succeeded.
-    unsafe {
-        let mut all = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
-        libc::sigfillset(all.as_mut_ptr());
-        let blocked = libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), before.as_mut_ptr()) == 0;
-        let result = work();
-        if blocked {
-            libc::pthread_sigmask(libc::SIG_SETMASK, before.as_ptr(), std::ptr::null_mut());
-        }
-        result
-    }
-}
-
-/// What the watcher remembers of a device.
+/// What the carer remembers of a device.
 struct Care {
     /// Nothing to do before this; none: nothing to do until something happens.
     due: Option<Instant>,
@@ -103,12 +110,10 @@ struct Care {
     strays: u64,
 }
 
-struct Watch<'a> {
+struct Cares<'a> {
     core: &'a Core,
-    shared: &'a Shared,
     drivers: Vec<Box<dyn Driver>>,
     answers: Vec<KnownAnswer>,
-    monitor: Option<Monitor>,
     cares: Vec<Care>,
     /// When the drivers are asked for their devices again.
     rescan: Option<Instant>,
@@ -117,29 +122,25 @@ struct Watch<'a> {
     interval: u64,
 }
 
-fn run(core: &Core, shared: &Shared) {
+fn run(core: &Core) {
     let drivers = core.config.devices.iter().filter_map(|spec| hotspare_device::open(spec).ok()).collect();
-    let monitor = Monitor::new().inspect_err(|error| tracing::warn!(%error, "no device events")).ok();
-    let mut watch = Watch {
+    let mut cares = Cares {
         core,
-        shared,
         drivers,
         answers: known_answers::all(),
-        monitor,
         cares: Vec::new(),
         rescan: Some(Instant::now()),
         rescan_pause: Duration::ZERO,
         interval: 0,
     };
-    while !shared.stop.load(Ordering::Acquire) {
-        watch.look();
-        *shared.first_round_over.lock().unwrap_or_else(PoisonError::into_inner) = true;
-        shared.changed.notify_all();
-        watch.sleep();
+    while !core.care.is_stopped() {
+        cares.look();
+        core.care.change(|desk| desk.first_round_over = true);
+        cares.sleep();
     }
 }
 
-impl Watch<'_> {
+impl Cares<'_> {
     /// Does whatever is due.
     fn look(&mut self) {
         let now = Instant::now();
@@ -149,7 +150,7 @@ impl Watch<'_> {
             self.scan(now);
         }
         for (index, target) in self.core.targets().enumerate() {
-            if self.shared.stop.load(Ordering::Acquire) {
+            if self.core.care.is_stopped() {
                 return;
             }
             self.note_departure(index, target, now);
@@ -227,8 +228,13 @@ impl Watch<'_> {
     }
 
     fn try_to_take_back(&mut self, index: usize, target: &Target) {
+        let attempted = attempt(self.core, target, &self.answers);
+        if let Some(event_loop) = &self.core.event_loop {
+            // Its rings or its connection may be others now. Before it is in use, so that the loop knows of it.
+            event_loop.look_at_devices();
+        }
         let care = &mut self.cares[index];
-        match attempt(self.core, target, &self.answers) {
+        match attempted {
             Ok(epoch) => {
                 care.due = None;
                 care.pause = Duration::ZERO;
@@ -251,48 +257,30 @@ impl Watch<'_> {
     /// Sleeps until something happens or is due.
     fn sleep(&mut self) {
         let due = self.cares.iter().filter_map(|care| care.due).chain(self.rescan).min();
-        let timeout = due.map(|due| {
-            Timespec::try_from(due.saturating_duration_since(Instant::now()))
-                .unwrap_or(Timespec { tv_sec: 1, tv_nsec: 0 })
-        });
-        let Some(bell) = &self.core.watcher_bell else { return };
-        let removals: Vec<Arc<OwnedFd>> =
-            self.core.targets().filter_map(|target| target.instance()?.removal_descriptor()).collect();
-        let mut descriptors = vec![PollFd::from_borrowed_fd(bell.as_fd(), PollFlags::IN)];
-        descriptors.extend(removals.iter().map(|fd| PollFd::from_borrowed_fd(fd.as_fd(), PollFlags::IN)));
-        if let Some(monitor) = &self.monitor {
-            descriptors.extend(monitor.descriptors().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let mut desk = self.core.care.desk();
+        while !desk.look && !desk.stop {
+            let changed = &self.core.care.changed;
+            desk = match due.map(|due| due.saturating_duration_since(Instant::now())) {
+                None => changed.wait(desk).unwrap_or_else(PoisonError::into_inner),
+                Some(left) if left.is_zero() => break,
+                Some(left) => changed.wait_timeout(desk, left).unwrap_or_else(PoisonError::into_inner).0,
+            };
         }
-        // An interrupted or failed wait is a short one: we look again.
-        let _ = rustix::event::poll(&mut descriptors, timeout.as_ref());
-        let removed =
-            descriptors[1..=removals.len()].iter().any(|descriptor| !descriptor.revents().is_empty());
-        drop(descriptors);
-        let _ = rustix::io::read(bell, &mut [0_u8; 8]);
-        if removed {
-            for target in self.core.targets().filter(|target| target.standing() == Standing::Left) {
-                if let Some(instance) = target.instance() {
-                    instance.notice_removal();
-                }
-            }
+        desk.look = false;
+        let (events, lost) = (std::mem::take(&mut desk.events), std::mem::take(&mut desk.lost));
+        drop(desk);
+        if lost || !events.is_empty() {
+            self.take_events(&events, lost);
         }
-        self.take_events();
     }
 
     /// An event is a hint to look, never the state itself: so it does not matter what it says, or how often.
-    fn take_events(&mut self) {
-        let Some(monitor) = &mut self.monitor else { return };
-        let mut events = Vec::new();
-        let drained = monitor.drain(&mut |event| events.push(event));
-        if events.is_empty() && !drained.lost {
-            return;
-        }
-        self.core.stats.add(Counter::Events, events.len() as u64);
+    fn take_events(&mut self, events: &[DeviceEvent], lost: bool) {
         let now = Instant::now();
         self.rescan = Some(now);
         for (index, target) in self.core.targets().enumerate() {
             let about = |event: &DeviceEvent| event.address.is_none_or(|address| address == target.address());
-            if !drained.lost && !events.iter().any(about) {
+            if !lost && !events.iter().any(about) {
                 continue;
             }
             match target.standing() {
