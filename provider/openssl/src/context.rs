@@ -74,7 +74,7 @@ impl Context {
     }
 
     /// The provider that computes whatever is not offloaded. With an error on the queue if there is none.
-    pub(crate) fn software(&self) -> Option<&Software> {
+    pub(crate) fn software(&self) -> Option<&'static Software> {
         match self.software.get_or_try_init(|| Software::of(&self.fallback_provider)) {
             Ok(software) => Some(software),
             Err(error) => {

@@ -14,6 +14,7 @@ mod exchange;
 mod ffi;
 mod keymgmt;
 mod log;
+mod operation;
 mod provider;
 mod settings;
 mod signature;

@@ -40,8 +40,9 @@ const fn algorithm(names: &'static CStr, functions: &'static [Dispatch]) -> Algo
 }
 
 // The names are those of OpenSSL's own providers, aliases included: a key type must be one and the same for both.
-static KEYMGMT: Constant<[Algorithm; 4]> = Constant([
+static KEYMGMT: Constant<[Algorithm; 5]> = Constant([
     algorithm(c"RSA:rsaEncryption:1.2.840.113549.1.1.1", &keymgmt::rsa::FUNCTIONS.0),
+    algorithm(c"RSA-PSS:RSASSA-PSS:1.2.840.113549.1.1.10", &keymgmt::rsa::PSS_FUNCTIONS.0),
     algorithm(c"EC:id-ecPublicKey:1.2.840.10045.2.1", &keymgmt::ec::FUNCTIONS.0),
     algorithm(c"X25519:1.3.101.110", &keymgmt::x25519::FUNCTIONS.0),
     Algorithm::END,

@@ -21,6 +21,7 @@ use crate::ffi::types::Dispatch;
 /// OpenSSL's provider and what of it we pass operations to.
 pub(crate) struct Software {
     pub(crate) rsa: Keymgmt,
+    pub(crate) rsa_pss: Keymgmt,
     pub(crate) ec: Keymgmt,
     pub(crate) x25519: Keymgmt,
     pub(crate) rsa_signature: Signature,
@@ -47,6 +48,9 @@ pub(crate) enum SoftwareError {
     Missing { provider: String, operation: &'static str, name: &'static str },
 }
 
+static FIPS: OnceBox<Software> = OnceBox::new();
+static DEFAULT: OnceBox<Software> = OnceBox::new();
+
 impl Software {
     /// The software path through `provider` (`default`, `fips`), opened at the first call, without a lock that a fork could
     /// leave held: two threads may both open one, one is kept.
@@ -55,10 +59,13 @@ impl Software {
     /// context is freed by another thread at that moment (seen with 3.0); who unloads a provider can't know of all
     /// threads that have used it.
     pub(crate) fn of(provider: &str) -> Result<&'static Self, SoftwareError> {
-        static FIPS: OnceBox<Software> = OnceBox::new();
-        static DEFAULT: OnceBox<Software> = OnceBox::new();
         let place = if provider == "fips" { &FIPS } else { &DEFAULT };
         place.get_or_try_init(|| Self::open(provider).map(Box::new))
+    }
+
+    /// Whichever is open, for questions that come without a provider context and have one answer from all of OpenSSL's providers.
+    pub(crate) fn any() -> Option<&'static Self> {
+        DEFAULT.get().or_else(|| FIPS.get()).or_else(|| Self::of("default").ok())
     }
 
     /// Loads `provider` into a new library context.
@@ -91,6 +98,7 @@ impl Software {
         };
         Ok(Self {
             rsa: keymgmt("RSA")?,
+            rsa_pss: keymgmt("RSA-PSS")?,
             ec: keymgmt("EC")?,
             x25519: keymgmt("X25519")?,
             rsa_signature: signature("RSA")?,

@@ -4,6 +4,8 @@
 
 mod support;
 
+use std::process::Output;
+
 use support::{Bench, SIDES, Side, reasons, text};
 
 fn bench_with_keys(settings: &str) -> Bench {
@@ -13,8 +15,11 @@ fn bench_with_keys(settings: &str) -> Bench {
         ("rsa2048", "RSA -pkeyopt rsa_keygen_bits:2048"),
         ("rsa2050", "RSA -pkeyopt rsa_keygen_bits:2050"),
         ("rsa3072", "RSA -pkeyopt rsa_keygen_bits:3072"),
+        ("rsa5120", "RSA -pkeyopt rsa_keygen_bits:5120"),
         ("multi", "RSA -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_keygen_primes:3"),
         ("pss", "RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:sha256"),
+        ("pss1024", "RSA-PSS -pkeyopt rsa_keygen_bits:1024"),
+        ("p521", "EC -pkeyopt ec_paramgen_curve:P-521"),
         ("p256", "EC -pkeyopt ec_paramgen_curve:P-256"),
         ("p384", "EC -pkeyopt ec_paramgen_curve:P-384"),
         ("k256", "EC -pkeyopt ec_paramgen_curve:secp256k1"),
@@ -56,11 +61,12 @@ fn cross(bench: &Bench, key: &str, digest: &str, options: &str) {
 #[test]
 fn digests_and_keys_of_all_kinds() {
     let bench = bench_with_keys("");
-    for key in ["rsa1024", "rsa2048", "rsa2050", "rsa3072", "multi", "p256", "p384", "k256"] {
+    for key in ["rsa1024", "rsa2048", "rsa2050", "rsa3072", "multi", "p256", "p384", "p521", "k256"] {
         for digest in ["sha1", "sha224", "sha256", "sha384", "sha512", "sha512-256", "sha3-256"] {
             cross(&bench, key, digest, "");
         }
     }
+    cross(&bench, "rsa5120", "sha256", "");
     for digest in ["md5", "ripemd160", "md5-sha1", "sm3"] {
         for side in SIDES {
             let signed = bench.try_openssl(side, &format!("dgst -{digest} -sign rsa2048.pem -out s message"));
@@ -123,9 +129,12 @@ fn pss_with_every_salt_length_and_mask_digest() {
 #[test]
 fn prehashed_input() {
     let bench = bench_with_keys("");
-    for (key, lengths) in
-        [("p256", &[1, 20, 31, 32, 33, 48, 64][..]), ("p384", &[20, 48, 64]), ("rsa2048", &[32])]
-    {
+    for (key, lengths) in [
+        ("p256", &[1, 20, 31, 32, 33, 48, 64][..]),
+        ("p384", &[20, 48, 64]),
+        ("p521", &[20, 64]),
+        ("rsa2048", &[32]),
+    ] {
         for length in lengths {
             bench.write("digest", vec![0xa5; *length]);
             for signer in SIDES {
@@ -188,27 +197,135 @@ fn what_is_offloaded_and_what_is_not() {
         ("rsa2048", "", true),
         ("rsa2050", "", true),
         ("rsa3072", "", true),
+        ("rsa5120", "", true),
+        ("multi", "", true),
+        ("pss", "", true),
         ("rsa2048", "-sigopt rsa_padding_mode:pss", true),
-        ("rsa2048", "-sigopt rsa_padding_mode:x931", false),
+        ("rsa2048", "-sigopt rsa_padding_mode:x931", true),
         ("p256", "", true),
         ("rsa1024", "", false),
-        ("multi", "", false),
-        ("p384", "", false),
+        ("pss1024", "", false),
         ("k256", "", false),
     ] {
-        let output =
-            bench.try_openssl(Side::Hotspare, &format!("dgst -sha256 {options} -sign {key}.pem message"));
-        assert_eq!(output.status.success(), !offloaded, "{key} {options}: {}", text(&output.stderr));
-        if offloaded {
-            assert!(
-                text(&output.stderr).contains("require_hardware forbids software"),
-                "{}",
-                text(&output.stderr)
-            );
+        let sign = format!("dgst -sha256 {options} -sign {key}.pem message");
+        check_offload(&bench.try_openssl(Side::Hotspare, &sign), offloaded, &sign);
+    }
+    bench.write("block", [vec![0], vec![7; 255]].concat());
+    let raw = "rsautl -sign -raw -inkey rsa2048.pem -in block";
+    check_offload(&bench.try_openssl(Side::Hotspare, raw), true, raw);
+    // Verifying: what is right, what is wrong, and what has not even the form of a signature.
+    for (key, offloaded) in
+        [("p256", true), ("p384", true), ("p521", true), ("k256", false), ("rsa2048", false)]
+    {
+        bench.openssl(Side::Default, &format!("dgst -sha256 -sign {key}.pem -out s message"));
+        let verify = format!("dgst -sha256 -verify {key}.pub -signature s message");
+        check_offload(&bench.try_openssl(Side::Hotspare, &verify), offloaded, &verify);
+        let mut other = bench.read("s");
+        other[0] ^= 1;
+        bench.write("s", other);
+        let refused = bench.try_openssl(Side::Hotspare, &verify);
+        assert!(!refused.status.success() && !text(&refused.stderr).contains("require_hardware"), "{verify}");
+    }
+}
+
+fn check_offload(output: &Output, offloaded: bool, what: &str) {
+    let said = text(&output.stderr);
+    assert_eq!(output.status.success(), !offloaded, "{what}: {said}");
+    if offloaded {
+        assert!(said.contains("require_hardware forbids software"), "{what}: {said}");
+    }
+}
+
+/// Keys for PSS alone: what they restrict is refused, with us as without us, and what they allow is done.
+#[test]
+fn restricted_keys() {
+    let bench = Bench::new();
+    for (name, options) in [
+        ("free", ""),
+        ("digest", "-pkeyopt rsa_pss_keygen_md:sha256"),
+        (
+            "all",
+            "-pkeyopt rsa_pss_keygen_md:sha512 -pkeyopt rsa_pss_keygen_mgf1_md:sha256 -pkeyopt rsa_pss_keygen_saltlen:40",
+        ),
+    ] {
+        for maker in SIDES {
+            let generate =
+                format!("genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 {options} -out {name}.pem");
+            bench.openssl(maker, &generate);
+            bench.openssl(maker, &format!("pkey -in {name}.pem -pubout -out {name}.pub"));
+            let shown =
+                SIDES.map(|side| text(&bench.openssl(side, &format!("pkey -in {name}.pem -text -noout"))));
+            assert_eq!(shown[0], shown[1], "{name}");
+            assert_eq!(shown[0].contains("No PSS parameter restrictions"), name == "free", "{}", shown[0]);
+        }
+        bench.write("message", b"a message");
+        let mut allowed = 0;
+        for digest in ["sha1", "sha256", "sha512"] {
+            for option in [
+                "",
+                "-sigopt rsa_padding_mode:pss",
+                "-sigopt rsa_padding_mode:pkcs1",
+                "-sigopt rsa_padding_mode:x931",
+                "-sigopt rsa_pss_saltlen:20",
+                "-sigopt rsa_pss_saltlen:40",
+                "-sigopt rsa_pss_saltlen:digest",
+                "-sigopt rsa_pss_saltlen:max",
+                "-sigopt rsa_mgf1_md:sha1",
+                "-sigopt rsa_mgf1_md:sha256",
+            ] {
+                let arguments = format!("dgst -{digest} {option} -sign {name}.pem -out signature message");
+                let outputs = SIDES.map(|side| bench.try_openssl(side, &arguments));
+                assert_eq!(outputs[0].status.code(), outputs[1].status.code(), "{name}: {arguments}");
+                let said = outputs.each_ref().map(|output| reasons(&output.stderr));
+                assert_eq!(said[0], said[1], "{name}: {arguments}");
+                if outputs[0].status.success() {
+                    allowed += 1;
+                    cross(&bench, name, digest, option);
+                }
+            }
+        }
+        assert!(allowed >= 3, "{name}: {allowed}");
+    }
+    for arguments in [
+        "pkeyutl -decrypt -inkey free.pem -in message",
+        "pkeyutl -encrypt -pubin -inkey free.pub -in message",
+        "genpkey -algorithm RSA-PSS -pkeyopt rsa_keygen_bits:2048 -pkeyopt rsa_pss_keygen_md:nonsense",
+    ] {
+        let outputs = SIDES.map(|side| bench.try_openssl(side, arguments));
+        assert_eq!(outputs[0].status.code(), outputs[1].status.code(), "{arguments}");
+        assert!(!outputs[0].status.success(), "{arguments}");
+        let said = outputs.map(|output| reasons(&output.stderr));
+        assert_eq!(said[0], said[1], "{arguments}");
+    }
+}
+
+/// What was signed comes back, with every padding that allows it.
+#[test]
+fn recovery() {
+    let bench = bench_with_keys("");
+    bench.write("digest", [0xa5; 32]);
+    bench.write("block", [vec![0], vec![7; 255]].concat());
+    for padding in [
+        "-pkeyopt rsa_padding_mode:pkcs1",
+        "-pkeyopt rsa_padding_mode:pkcs1 -pkeyopt digest:sha256",
+        "-pkeyopt digest:sha256 -pkeyopt rsa_padding_mode:x931",
+    ] {
+        let sign = format!("pkeyutl -sign -inkey rsa2048.pem -in digest {padding}");
+        let signed = SIDES.map(|side| bench.openssl(side, &sign));
+        assert_eq!(signed[0], signed[1], "{padding}");
+        bench.write("s", &signed[0]);
+        for side in SIDES {
+            let recover = format!("pkeyutl -verifyrecover -pubin -inkey rsa2048.pub -in s {padding}");
+            assert_eq!(bench.openssl(side, &recover), bench.read("digest"), "{side:?} {padding}");
         }
     }
-    bench.openssl(Side::Default, "dgst -sha256 -sign rsa2048.pem -out s message");
-    bench.openssl(Side::Hotspare, "dgst -sha256 -verify rsa2048.pub -signature s message");
+    let signed = SIDES.map(|side| bench.openssl(side, "rsautl -sign -raw -inkey rsa2048.pem -in block"));
+    assert_eq!(signed[0], signed[1]);
+    bench.write("s", &signed[0]);
+    for side in SIDES {
+        let recovered = bench.openssl(side, "rsautl -verify -raw -pubin -inkey rsa2048.pub -in s");
+        assert_eq!(recovered, bench.read("block"));
+    }
 }
 
 #[test]

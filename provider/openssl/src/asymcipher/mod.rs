@@ -2,3 +2,4 @@
 
 mod operation;
 pub(crate) mod rsa;
+mod tls;

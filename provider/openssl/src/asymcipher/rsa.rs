@@ -1,13 +1,14 @@
 //! RSA decryption in the offload: the bare operation there, the padding taken off here. Encryption is cheap and passed on.
 //!
 //! PKCS#1 v1.5 is only ours where the installed OpenSSL reports a bad padding to the caller (before implicit rejection);
-//! later versions, and TLS's variant, answer with a made-up message that only the software provider can make.
+//! later versions answer with a made-up message that only the software provider can make.
 
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::ptr;
 
 use hotspare_device::{Key, KeyMaterial, Request};
 
+use crate::asymcipher::tls;
 use crate::context::{Context, Refused};
 use crate::core::params::{self, END, UNMODIFIED};
 use crate::digest::Digest;
@@ -15,14 +16,12 @@ use crate::ffi::functions::AsymCipher;
 use crate::ffi::libcrypto;
 use crate::ffi::names;
 use crate::ffi::types::{Constant, Dispatch};
+use crate::operation::{DIGEST_NAME_BYTES, Outcome};
 use crate::software::Software;
 
 /// The functions.
 pub(crate) static FUNCTIONS: Constant<[Dispatch; AsymCipher::COUNT + 1]> =
     Constant(super::operation::FUNCTIONS.dispatch());
-
-/// Room for the name of a digest (`OSSL_MAX_NAME_SIZE`).
-const DIGEST_NAME_BYTES: usize = 50;
 
 /// How to take the padding off.
 pub(super) enum Padding {
@@ -32,16 +31,8 @@ pub(super) enum Padding {
     Pkcs1,
     /// OAEP.
     Oaep { digest: Digest, mgf1: Digest, label: Vec<u8> },
-}
-
-/// What came of decrypting.
-pub(super) enum Outcome {
-    /// A message of this length.
-    Done(usize),
-    /// Not for the offload: the software provider decrypts, or says what is wrong.
-    Software,
-    /// The error is on the queue.
-    Failed,
+    /// PKCS#1 v1.5 around the premaster secret of a TLS handshake.
+    Tls(tls::Versions),
 }
 
 impl Padding {
@@ -50,12 +41,15 @@ impl Padding {
         let functions = &software.rsa_cipher;
         let get = functions.get_ctx_params?;
         let (mut mode, mut label) = (0, ptr::null());
+        let (mut client, mut negotiated): (c_uint, c_uint) = (0, 0);
         let (mut digest, mut mgf1) = ([0; DIGEST_NAME_BYTES], [0; DIGEST_NAME_BYTES]);
         let mut asked = [
             params::integer(names::PAD_MODE, &mut mode),
             params::utf8(names::DIGEST, &mut digest),
             params::utf8(names::MGF1_DIGEST, &mut mgf1),
             params::octet_pointer(names::OAEP_LABEL, &mut label),
+            params::unsigned(names::TLS_CLIENT_VERSION, &mut client),
+            params::unsigned(names::TLS_NEGOTIATED_VERSION, &mut negotiated),
             END,
         ];
         // SAFETY: the operation is the software provider's; the list ends with END and its places outlive the call.
@@ -80,6 +74,7 @@ impl Padding {
                 };
                 Some(Self::Oaep { digest, mgf1, label })
             }
+            names::PADDING_TLS => tls::Versions::new(client, negotiated).map(Self::Tls),
             _ => None,
         }
     }
@@ -88,7 +83,9 @@ impl Padding {
     pub(super) fn decrypt(&self, context: &Context, key: &Key, input: &[u8], output: &mut [u8]) -> Outcome {
         let KeyMaterial::Rsa(numbers) = key.material() else { return Outcome::Software };
         let length = numbers.modulus.len();
-        if input.len() != length || output.len() < length {
+        // A premaster secret is shorter than any modulus; for other messages their longest length must fit.
+        let room = if let Self::Tls(_) = self { tls::PREMASTER_BYTES } else { length };
+        if input.len() != length || output.len() < room {
             return Outcome::Software;
         }
         let Ok(request) = Request::rsa_private(key, input) else { return Outcome::Software };
@@ -97,18 +94,19 @@ impl Padding {
             Ok(_) | Err(Refused::Invalid) => return Outcome::Software,
             Err(Refused::Raised) => return Outcome::Failed,
         };
-        match self.remove(&padded, output) {
+        match self.remove(context, &padded, output) {
             Some(message) => Outcome::Done(message),
             None => Outcome::Failed,
         }
     }
 
-    /// Takes the padding off; the message's length. OpenSSL's checks run in constant time and leave the error, if any.
-    fn remove(&self, padded: &[u8], output: &mut [u8]) -> Option<usize> {
+    /// Takes the padding off; the message's length. All checks run in constant time and leave the error, if any.
+    fn remove(&self, context: &Context, padded: &[u8], output: &mut [u8]) -> Option<usize> {
         let length = c_int::try_from(padded.len()).ok()?;
         let room = c_int::try_from(output.len()).ok()?;
         let (to, from) = (output.as_mut_ptr(), padded.as_ptr());
         let message = match self {
+            Self::Tls(versions) => return versions.remove(context, padded, output),
             Self::None => {
                 output.get_mut(..padded.len())?.copy_from_slice(padded);
                 length

@@ -73,7 +73,7 @@ impl Operation {
         if capacity < S::SECRET_BYTES {
             return Outcome::Software;
         }
-        let Some(key) = key.offload_key::<S::Kind>() else { return Outcome::Software };
+        let Some(key) = key.offload_key() else { return Outcome::Software };
         let Some(software) = self.context.software() else { return Outcome::Failed };
         let object = self.object.as_ptr();
         if !*self.bare.get_or_insert_with(|| S::is_bare(software, object)) {

@@ -158,6 +158,7 @@ functions! {
         digest_verify_init = 12: fn(Object, *const c_char, Object, Params) -> c_int;
         digest_verify_update = 13: fn(Object, *const c_uchar, usize) -> c_int;
         digest_verify_final = 14: fn(Object, *const c_uchar, usize) -> c_int;
+        digest_verify = 15: fn(Object, *const c_uchar, usize, *const c_uchar, usize) -> c_int;
         freectx = 16: fn(Object);
         dupctx = 17: fn(Object) -> Object;
         get_ctx_params = 18: fn(Object, MutableParams) -> c_int;

@@ -11,7 +11,7 @@ use crate::entry::entry;
 use crate::ffi::functions::Keymgmt;
 use crate::ffi::types::Callback;
 use crate::keymgmt::{Kind, ProviderKey};
-use crate::software::{NOTHING, Object};
+use crate::software::{NOTHING, Object, Software};
 
 /// The functions that every kind has.
 pub(crate) const fn common<K: Kind>() -> Keymgmt {
@@ -231,6 +231,20 @@ entry! {
             // SAFETY: the key is the software provider's; the callback and its argument are OpenSSL's.
             unsafe { export(key.software_key(), selection, callback, argument) }
         })
+    }
+
+    /// What a key is imported from.
+    pub(super) fn import_types<K: Kind>(selection: c_int) -> *const OSSL_PARAM = ptr::null(); {
+        let list = Software::any().and_then(|software| K::functions(software).import_types);
+        // SAFETY: the list is constant.
+        list.map_or(ptr::null(), |list| unsafe { list(selection) })
+    }
+
+    /// What a key is exported as.
+    pub(super) fn export_types<K: Kind>(selection: c_int) -> *const OSSL_PARAM = ptr::null(); {
+        let list = Software::any().and_then(|software| K::functions(software).export_types);
+        // SAFETY: the list is constant.
+        list.map_or(ptr::null(), |list| unsafe { list(selection) })
     }
 
     fn dup<K: Kind>(key: *const c_void, selection: c_int) -> *mut c_void = ptr::null_mut(); {

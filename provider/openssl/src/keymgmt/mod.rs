@@ -45,6 +45,8 @@ pub(crate) trait Kind: 'static {
 /// A key, as OpenSSL holds it. Used by many threads at once.
 pub(crate) struct ProviderKey {
     kind: &'static str,
+    /// What its numbers are, exported by the kind's key manager.
+    material: fn(&Self) -> Option<KeyMaterial>,
     // The parts are dropped in this order: the object belongs to the context's software provider.
     object: Object,
     derived: RwLock<Derived>,
@@ -54,14 +56,23 @@ pub(crate) struct ProviderKey {
 /// What is made from a key once, until the key is changed. The lock is held for a copy only.
 #[derive(Default)]
 struct Derived {
-    offload: Option<Option<Key>>,
+    /// By [`Half`].
+    keys: [Option<Option<Key>>; 2],
     point: Option<[u8; ec::POINT_BYTES]>,
+}
+
+/// Which operations a key of the offload's is for.
+#[derive(Clone, Copy)]
+enum Half {
+    Private,
+    Public,
 }
 
 impl ProviderKey {
     /// A key around the software provider's.
     pub(crate) fn new<K: Kind>(context: Arc<Context>, object: Object) -> Arc<Self> {
-        Arc::new(Self { kind: K::NAME, object, derived: RwLock::default(), context })
+        let (derived, material) = (RwLock::default(), Self::material::<K>);
+        Arc::new(Self { kind: K::NAME, material, object, derived, context })
     }
 
     /// The key that OpenSSL means with `pointer`; `None` for null and for a key of another kind.
@@ -113,15 +124,26 @@ impl ProviderKey {
         &self.context
     }
 
-    /// The key for the offload; `None` if this key is not offloaded. Made once, until the key is changed.
-    pub(crate) fn offload_key<K: Kind>(&self) -> Option<Key> {
-        if let Some(known) = &self.derived.read().unwrap_or_else(PoisonError::into_inner).offload {
+    /// The private key for the offload; `None` if this key is not offloaded. Made once, until the key is changed.
+    pub(crate) fn offload_key(&self) -> Option<Key> {
+        self.derive(Half::Private, self.material)
+    }
+
+    /// The public key for the offload, whose numbers `material` finds; `None` if it has none. Made once, until the key is
+    /// changed.
+    pub(crate) fn public_key(&self, material: impl FnOnce(&Self) -> Option<KeyMaterial>) -> Option<Key> {
+        self.derive(Half::Public, material)
+    }
+
+    fn derive(&self, half: Half, material: impl FnOnce(&Self) -> Option<KeyMaterial>) -> Option<Key> {
+        if let Some(known) = &self.derived.read().unwrap_or_else(PoisonError::into_inner).keys[half as usize]
+        {
             return known.clone();
         }
-        let made = self.material::<K>().and_then(|material| Key::new(material).ok());
+        let made = material(self).and_then(|material| Key::new(material).ok());
         let mut derived = self.derived.write().unwrap_or_else(PoisonError::into_inner);
         // If two threads came at once, both use the first one's: what executors prepare is kept with it.
-        derived.offload.get_or_insert(made).clone()
+        derived.keys[half as usize].get_or_insert(made).clone()
     }
 
     /// The public point of a P-256 key; `None` if it has none or is on another curve.

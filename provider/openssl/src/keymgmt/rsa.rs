@@ -1,26 +1,32 @@
-//! RSA keys. Offloaded: two primes, 2048 to 4096 bits, with a public exponent.
+//! RSA keys, for all uses (`RSA`) or for PSS signatures alone (`RSA-PSS`). Offloaded: 2048 to 8192 bits, with a public
+//! exponent that is not too long.
 
-use std::ffi::{c_char, c_int};
+use std::ffi::{c_char, c_int, c_void};
+use std::sync::Arc;
 
-use hotspare_device::{KeyMaterial, RsaCrt, RsaKey, RsaPrivate};
+use hotspare_device::request::Operation;
+use hotspare_device::{Key, KeyMaterial, RsaCrt, RsaKey, RsaPrivate};
 use openssl_sys::OSSL_PARAM;
 
-use crate::core::params::{self, END, List, described};
+use crate::core::params;
 use crate::entry::entry;
 use crate::ffi::functions::Keymgmt;
 use crate::ffi::names;
 use crate::ffi::types::{Constant, Dispatch};
-use crate::keymgmt::{Kind, manager};
+use crate::keymgmt::{Kind, ProviderKey, manager};
 use crate::software::Software;
 
 /// Sizes of the modulus that are offloaded, in bits.
-const OFFLOADED_BITS: std::ops::RangeInclusive<usize> = 2048..=4096;
+const OFFLOADED_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// Longest public exponent of an offloaded key, in bytes. OpenSSL itself takes no longer one with a modulus above 3072 bits;
 /// each private result is verified with it, which must stay cheap.
 const EXPONENT_MAX_BYTES: usize = 8;
 
-/// The kind.
+/// Keys for all uses.
 pub(crate) struct Rsa;
+
+/// Keys for PSS signatures alone, which may restrict digests and salt (RFC 4055, 3.1).
+pub(crate) struct RsaPss;
 
 impl Kind for Rsa {
     const NAME: &'static str = "RSA";
@@ -30,36 +36,74 @@ impl Kind for Rsa {
     }
 
     unsafe fn material(exported: *const OSSL_PARAM) -> Option<KeyMaterial> {
-        let number = |name| {
-            // SAFETY: the caller vouches for the list.
-            unsafe { params::number(exported, name) }
-                .map(|number| number.to_vec())
-                .filter(|bytes| !bytes.is_empty())
-        };
-        if number(names::RSA_FACTOR3).is_some() {
-            return None;
-        }
-        let modulus = number(names::RSA_N)?;
-        let public_exponent = number(names::RSA_E)?;
-        if !OFFLOADED_BITS.contains(&bits(&modulus)) || public_exponent.len() > EXPONENT_MAX_BYTES {
-            return None;
-        }
-        Some(KeyMaterial::Rsa(RsaKey {
-            modulus,
-            public_exponent,
-            // A key of a public half alone, or with a private exponent but no primes, has no private operation for devices.
-            private: Some(RsaPrivate {
-                exponent: number(names::RSA_D)?,
-                crt: Some(RsaCrt {
-                    prime1: number(names::RSA_FACTOR1)?,
-                    prime2: number(names::RSA_FACTOR2)?,
-                    exponent1: number(names::RSA_EXPONENT1)?,
-                    exponent2: number(names::RSA_EXPONENT2)?,
-                    coefficient: number(names::RSA_COEFFICIENT1)?,
-                }),
-            }),
-        }))
+        // SAFETY: the caller vouches for the list.
+        unsafe { material(exported) }
     }
+}
+
+impl Kind for RsaPss {
+    const NAME: &'static str = "RSA-PSS";
+
+    fn functions(software: &Software) -> &Keymgmt {
+        &software.rsa_pss
+    }
+
+    unsafe fn material(exported: *const OSSL_PARAM) -> Option<KeyMaterial> {
+        // SAFETY: the caller vouches for the list.
+        unsafe { material(exported) }
+    }
+}
+
+/// A key of either kind: OpenSSL has one signature algorithm and one cipher for both, which tell them apart themselves.
+///
+/// # Safety
+/// `pointer` is null or a key that OpenSSL passes.
+pub(crate) unsafe fn share(pointer: *const c_void) -> Option<Arc<ProviderKey>> {
+    // SAFETY: as the caller says.
+    unsafe { ProviderKey::share::<Rsa>(pointer).or_else(|| ProviderKey::share::<RsaPss>(pointer)) }
+}
+
+/// What a private operation with an offloaded key asks, and how long its result is.
+pub(crate) fn private_operation(key: &Key) -> (Operation, usize) {
+    match key.material() {
+        KeyMaterial::Rsa(rsa) => (Operation::RsaPrivate, rsa.modulus.len()),
+        // An RSA key manager's keys for the offload are of no other sort.
+        _ => (Operation::RsaPrivate, 0),
+    }
+}
+
+/// The numbers of an exported key, if it is offloaded.
+///
+/// # Safety
+/// `exported` is a list with an END.
+unsafe fn material(exported: *const OSSL_PARAM) -> Option<KeyMaterial> {
+    let number = |name| {
+        // SAFETY: the caller vouches for the list.
+        unsafe { params::number(exported, name) }
+            .map(|number| number.to_vec())
+            .filter(|bytes| !bytes.is_empty())
+    };
+    let modulus = number(names::RSA_N)?;
+    let public_exponent = number(names::RSA_E)?;
+    if !OFFLOADED_BITS.contains(&bits(&modulus)) || public_exponent.len() > EXPONENT_MAX_BYTES {
+        return None;
+    }
+    // Devices take two primes, each half the modulus long. A key with others, or with none, is computed with its exponent alone.
+    let half = modulus.len().div_ceil(2);
+    let part = |name| number(name).filter(|bytes| bytes.len() <= half);
+    let two_primes = || {
+        Some(RsaCrt {
+            prime1: part(names::RSA_FACTOR1)?,
+            prime2: part(names::RSA_FACTOR2)?,
+            exponent1: part(names::RSA_EXPONENT1)?,
+            exponent2: part(names::RSA_EXPONENT2)?,
+            coefficient: part(names::RSA_COEFFICIENT1)?,
+        })
+    };
+    let crt = if number(names::RSA_FACTOR3).is_none() { two_primes() } else { None };
+    // A public key has no private operation for devices.
+    let private = Some(RsaPrivate { exponent: number(names::RSA_D)?, crt });
+    Some(KeyMaterial::Rsa(RsaKey { modulus, public_exponent, private }))
 }
 
 /// How many bits a number without leading zero bytes has.
@@ -68,63 +112,26 @@ pub(crate) fn bits(number: &[u8]) -> usize {
 }
 
 /// The key manager.
-pub(crate) static FUNCTIONS: Constant<[Dispatch; Keymgmt::COUNT + 1]> = Constant(
+pub(crate) static FUNCTIONS: Constant<[Dispatch; Keymgmt::COUNT + 1]> =
+    Constant(functions::<Rsa>().dispatch());
+
+/// The key manager of keys for PSS alone.
+pub(crate) static PSS_FUNCTIONS: Constant<[Dispatch; Keymgmt::COUNT + 1]> =
+    Constant(functions::<RsaPss>().dispatch());
+
+const fn functions<K: Kind>() -> Keymgmt {
     Keymgmt {
         query_operation_name: Some(query_operation_name),
-        import_types: Some(types),
-        export_types: Some(types),
-        ..manager::common::<Rsa>()
+        import_types: Some(manager::import_types::<K>),
+        export_types: Some(manager::export_types::<K>),
+        ..manager::common::<K>()
     }
-    .dispatch(),
-);
-
-macro_rules! numbers {
-    ($($name:literal),*) => { [$(described($name, names::PARAM_UNSIGNED_INTEGER),)* END] };
 }
 
-/// What a key is exported as and imported from: up to ten primes (`RSA_MAX_PRIME_NUM` is 5, the names go to 10).
-static TYPES: List<33> = Constant(numbers![
-    c"n",
-    c"e",
-    c"d",
-    c"rsa-factor1",
-    c"rsa-factor2",
-    c"rsa-factor3",
-    c"rsa-factor4",
-    c"rsa-factor5",
-    c"rsa-factor6",
-    c"rsa-factor7",
-    c"rsa-factor8",
-    c"rsa-factor9",
-    c"rsa-factor10",
-    c"rsa-exponent1",
-    c"rsa-exponent2",
-    c"rsa-exponent3",
-    c"rsa-exponent4",
-    c"rsa-exponent5",
-    c"rsa-exponent6",
-    c"rsa-exponent7",
-    c"rsa-exponent8",
-    c"rsa-exponent9",
-    c"rsa-exponent10",
-    c"rsa-coefficient1",
-    c"rsa-coefficient2",
-    c"rsa-coefficient3",
-    c"rsa-coefficient4",
-    c"rsa-coefficient5",
-    c"rsa-coefficient6",
-    c"rsa-coefficient7",
-    c"rsa-coefficient8",
-    c"rsa-coefficient9"
-]);
-
 entry! {
+    /// The signature algorithm and the cipher of both kinds.
     fn query_operation_name(_operation: c_int) -> *const c_char = std::ptr::null(); {
         c"RSA".as_ptr()
-    }
-
-    fn types(selection: c_int) -> *const OSSL_PARAM = std::ptr::null(); {
-        if selection & names::SELECT_KEY_PAIR == 0 { std::ptr::null() } else { TYPES.0.as_ptr() }
     }
 }
 

@@ -1,6 +1,10 @@
-//! Signatures. Signing with an offloaded key is ours: we digest and pad here and give the offload the bare private
-//! operation. All else (verification, other keys, other paddings, errors of the caller) is passed to the software provider,
-//! whose operation we keep beside ours with all its parameters.
+//! Signatures. Signing with an offloaded key, and verifying where that is worth a device's while, is ours: we digest and pad
+//! here and give the offload the bare operation. All else (other keys, errors of the caller) is passed to the software
+//! provider, whose operation we keep beside ours with all its parameters. So is everything while no device is in use: then the
+//! software provider digests and signs in place, at its own speed, and the offload only counts.
+//!
+//! The functions of OpenSSL 3.4 and later that take a message instead of a digest (`sign_message` and so on) belong to algorithms
+//! that name their digest, as `RSA-SHA256`; we have none of those, so libcrypto finds them with the default provider.
 
 mod der;
 pub(crate) mod ecdsa;
@@ -10,24 +14,37 @@ mod operation;
 mod pkcs1;
 mod pss;
 pub(crate) mod rsa;
+mod x931;
 
 use std::ffi::c_void;
+use std::sync::Arc;
 
 use hotspare_device::Key;
+use hotspare_device::request::Operation;
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::Context;
 use crate::ffi::functions::Signature;
-use crate::keymgmt::Kind;
+use crate::keymgmt::ProviderKey;
+use crate::operation::Outcome;
 use crate::software::Software;
 
 /// A signature scheme, with its settings as the caller has made them.
 pub(crate) trait Scheme: Sized + Send + 'static {
-    /// What it signs with.
-    type Kind: Kind;
-
     /// The software provider's implementation.
     fn functions(software: &Software) -> &Signature;
+
+    /// The key that OpenSSL means with `pointer`; `None` for null and for a key of another kind.
+    ///
+    /// # Safety
+    /// `pointer` is null or a key that OpenSSL passes.
+    unsafe fn share(pointer: *const c_void) -> Option<Arc<ProviderKey>>;
+
+    /// What the offload verifies with; `None` if it does not verify with this key.
+    fn verifying_key(key: &ProviderKey) -> Option<Key>;
+
+    /// What a signature asks of the offload, and how long its result is.
+    fn signing(key: &Key) -> (Operation, usize);
 
     /// The settings of `operation`, an operation of the software provider.
     fn read(software: &Software, operation: *mut c_void) -> Option<Self>;
@@ -35,15 +52,20 @@ pub(crate) trait Scheme: Sized + Send + 'static {
     /// Signs `digest` (or, without a digest setting, whatever the caller gave) into `output`.
     fn sign(&self, context: &Context, key: &Key, digest: &[u8], output: &mut [u8]) -> Outcome;
 
+    /// Whether `signature` is one of `digest`.
+    fn verify(&self, context: &Context, key: &Key, digest: &[u8], signature: &[u8]) -> Verdict;
+
     /// Gives `then` these settings as a list of parameters.
     fn with_params<T>(&self, then: impl FnOnce(*const OSSL_PARAM) -> T) -> T;
 }
 
-/// What came of signing.
-pub(crate) enum Outcome {
-    /// A signature of this length.
-    Done(usize),
-    /// Not for the offload: the software provider signs, or says what is wrong.
+/// What came of verifying.
+pub(crate) enum Verdict {
+    /// It is a signature of this digest.
+    Right,
+    /// It is none.
+    Wrong,
+    /// Not for the offload: the software provider verifies, or says what is wrong.
     Software,
     /// The error is on the queue.
     Failed,

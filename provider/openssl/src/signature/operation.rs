@@ -1,32 +1,28 @@
-//! A signature operation: the software provider's beside what we need to sign in the offload.
+//! A signature operation: the software provider's beside what we need to sign and verify in the offload.
 
-use std::ffi::{c_int, c_uchar, c_void};
+use std::ffi::{CStr, c_int, c_uchar, c_void};
 use std::ptr;
-use std::sync::Arc;
 
-use hotspare_device::key::RSA_MAX_BYTES;
+use hotspare_device::Key;
 use openssl_sys::OSSL_PARAM;
 
-use crate::context::Context;
 use crate::core::errors::Reason;
 use crate::core::params::{END, utf8};
 use crate::digest::Hash;
 use crate::ffi::functions::Signature;
 use crate::ffi::names;
-use crate::keymgmt::ProviderKey;
-use crate::signature::{Outcome, Scheme};
-use crate::software::{Object, Software};
+use crate::operation::{DIGEST_NAME_BYTES, Held, Outcome, Output, input, with_copy};
+use crate::signature::{Scheme, Verdict};
+use crate::software::Object;
 
 /// An operation. One thread uses it at a time, as OpenSSL's contexts are used.
 pub(super) struct Operation<S> {
     /// The software provider's operation, with all settings.
-    pub(super) object: Object,
-    pub(super) key: Option<Arc<ProviderKey>>,
+    pub(super) held: Held<Signature>,
     /// The settings, once read.
     pub(super) scheme: Option<S>,
     /// The message's digest so far, if we are the ones who digest. Then the software provider's operation does not.
     pub(super) hash: Option<Hash>,
-    pub(super) context: Arc<Context>,
 }
 
 impl<S: Scheme> Operation<S> {
@@ -37,10 +33,6 @@ impl<S: Scheme> Operation<S> {
         unsafe { pointer.cast::<Self>().as_mut() }
     }
 
-    pub(super) fn functions(&self) -> Option<(&Software, &Signature)> {
-        self.context.software().map(|software| (software, S::functions(software)))
-    }
-
     /// Begins anew with `key` (null: the one from before), by the software provider's `init`.
     pub(super) fn begin(
         &mut self,
@@ -49,162 +41,223 @@ impl<S: Scheme> Operation<S> {
     ) -> c_int {
         self.scheme = None;
         self.hash = None;
-        // SAFETY: OpenSSL passes null or a key of ours.
-        let new = unsafe { ProviderKey::share::<S::Kind>(key) };
-        if new.is_none() && !key.is_null() {
-            return 0;
-        }
-        let software_key = new.as_ref().map_or(ptr::null_mut(), |key| key.software_key());
-        let Some((_, functions)) = self.functions() else { return 0 };
-        let done = init(functions, self.object.as_ptr(), software_key);
-        if new.is_some() {
-            self.key = new;
-        }
-        done
+        // SAFETY: only called from the entries, with null or a key of ours.
+        self.held.begin(key, |key| unsafe { S::share(key) }, init)
     }
 
-    /// Takes over the digesting, if the key is offloaded. `params` are those of the initialisation.
-    pub(super) fn begin_digest(&mut self, params: *const OSSL_PARAM) {
-        let Some(key) = &self.key else { return };
-        if key.offload_key::<S::Kind>().is_none() {
+    /// Takes over the digesting, if a device may have the signature with `key`. `params` are those of the initialisation.
+    pub(super) fn begin_digest(&mut self, key: impl FnOnce(&Self) -> Option<Key>, params: *const OSSL_PARAM) {
+        if !self.held.context.offload().may_have_hardware() || key(self).is_none() {
             return;
         }
-        self.hash = self.functions().and_then(|(software, functions)| {
-            let mut name = [0; DIGEST_NAME_BYTES];
-            let mut asked = [utf8(names::DIGEST, &mut name), END];
-            // SAFETY: the operation is the software provider's; the list ends with END, its place outlives the call.
-            if unsafe { functions.get_ctx_params?(self.object.as_ptr(), asked.as_mut_ptr()) } != 1 {
-                return None;
-            }
-            let name = std::ffi::CStr::from_bytes_until_nul(&name).ok()?;
-            Hash::start(&software.digest(name)?, params)
-        });
+        let mut name = [0; DIGEST_NAME_BYTES];
+        if self.held.get_params([utf8(names::DIGEST, &mut name), END].as_mut_ptr()) == 1 {
+            let digest =
+                CStr::from_bytes_until_nul(&name).ok().and_then(|name| self.held.software.digest(name));
+            self.hash = digest.and_then(|digest| Hash::start(&digest, params));
+        }
     }
 
-    /// Signs with the key in the offload.
-    pub(super) fn sign_offloaded(&mut self, digest: &[u8], output: &mut [u8]) -> Outcome {
-        let Some(key) = self.key.as_ref().and_then(|key| key.offload_key::<S::Kind>()) else {
-            return Outcome::Software;
-        };
-        if self.scheme.is_none() {
-            self.scheme =
-                self.context.software().and_then(|software| S::read(software, self.object.as_ptr()));
+    /// What the offload signs with.
+    pub(super) fn signing_key(&self) -> Option<Key> {
+        self.held.key.as_ref().and_then(|key| key.offload_key())
+    }
+
+    /// What the offload verifies with.
+    pub(super) fn verifying_key(&self) -> Option<Key> {
+        self.held.key.as_ref().and_then(|key| S::verifying_key(key))
+    }
+
+    /// Signs what the caller gives, a digest as a rule.
+    pub(super) fn sign(&mut self, output: Output, data: *const c_uchar, length: usize) -> c_int {
+        let Some(sign) = self.held.functions.sign else { return 0 };
+        let Output { place, length: signed, capacity } = output;
+        // SAFETY: the operation is the software provider's, the rest the caller's.
+        let in_software =
+            |this: &Self| unsafe { sign(this.held.as_ptr(), place, signed, capacity, data, length) };
+        if place.is_null() {
+            return in_software(self);
         }
-        match &self.scheme {
-            Some(scheme) => scheme.sign(&self.context, &key, digest, output),
-            // With a digest of ours under way, the software provider could not go on.
-            None if self.hash.is_some() => {
-                self.context.core().raise(Reason::Software, "the signature's settings can't be read");
-                Outcome::Failed
+        let Some(key) = self.signing_key() else {
+            self.held.context.offload().count_passed_through();
+            return in_software(self);
+        };
+        let (operation, bytes) = S::signing(&key);
+        if let Some(request) = self.held.context.offload().begin_software(operation.kind(bytes)) {
+            let done = in_software(self);
+            request.end(done == 1);
+            return done;
+        }
+        // SAFETY: the caller's input and output.
+        let outcome =
+            unsafe { with_copy(data, length, |data| self.sign_offloaded(&key, data, output.as_slice())) };
+        match outcome {
+            Some(Outcome::Done(length)) => output.done(length),
+            Some(Outcome::Failed) => 0,
+            Some(Outcome::Software) | None => {
+                self.held.context.offload().count_passed_through();
+                in_software(self)
             }
+        }
+    }
+
+    /// Verifies a signature of what the caller gives, a digest as a rule.
+    pub(super) fn verify(&mut self, signature: &[u8], data: &[u8]) -> c_int {
+        if self.held.context.offload().may_have_hardware() {
+            match self.verify_offloaded(data, signature) {
+                Verdict::Right => return 1,
+                Verdict::Wrong | Verdict::Failed => return 0,
+                Verdict::Software => {}
+            }
+        }
+        self.held.context.offload().count_passed_through();
+        let Some(verify) = self.held.functions.verify else { return 0 };
+        let object = self.held.as_ptr();
+        // SAFETY: the operation is the software provider's, the rest slices.
+        unsafe { verify(object, signature.as_ptr(), signature.len(), data.as_ptr(), data.len()) }
+    }
+
+    /// Takes a part of a message, which the software provider's `update` would take.
+    pub(super) fn update(
+        &mut self,
+        data: *const c_uchar,
+        length: usize,
+        update: Option<unsafe extern "C" fn(*mut c_void, *const c_uchar, usize) -> c_int>,
+    ) -> c_int {
+        if let Some(hash) = &mut self.hash {
+            // SAFETY: the caller's data.
+            return c_int::from(hash.update(unsafe { input(data, length) }));
+        }
+        // SAFETY: the operation is the software provider's, the data the caller's.
+        update.map_or(0, |update| unsafe { update(self.held.as_ptr(), data, length) })
+    }
+
+    /// Signs the message that was taken.
+    pub(super) fn finish_signing(&mut self, output: Output) -> c_int {
+        let Output { place, length, capacity } = output;
+        let Some(finish) = self.held.functions.digest_sign_final else { return 0 };
+        // SAFETY: the operation is the software provider's, the output the caller's.
+        let in_software = |this: &Self| unsafe { finish(this.held.as_ptr(), place, length, capacity) };
+        if place.is_null() {
+            return in_software(self);
+        }
+        let offload = self.held.context.offload();
+        let Some(key) = self.signing_key() else {
+            offload.count_passed_through();
+            return in_software(self);
+        };
+        let Some(hash) = &mut self.hash else {
+            let (operation, bytes) = S::signing(&key);
+            let request = offload.go_on_in_software(operation.kind(bytes));
+            let done = in_software(self);
+            request.end(done == 1);
+            return done;
+        };
+        let Some((digest, digest_length)) = hash.finish() else { return 0 };
+        let digest = &digest[..digest_length];
+        // SAFETY: the caller's output.
+        match self.sign_offloaded(&key, digest, unsafe { output.as_slice() }) {
+            Outcome::Done(length) => output.done(length),
+            Outcome::Failed => 0,
+            Outcome::Software => {
+                self.with_fresh(
+                    |functions| functions.sign_init,
+                    |functions, object| {
+                        let Some(sign) = functions.sign else { return 0 };
+                        // SAFETY: the operation is the software provider's, the output the caller's.
+                        unsafe { sign(object, place, length, capacity, digest.as_ptr(), digest.len()) }
+                    },
+                )
+            }
+        }
+    }
+
+    /// Verifies a signature of the message that was taken.
+    pub(super) fn finish_verifying(&mut self, signature: &[u8]) -> c_int {
+        let Some(hash) = &mut self.hash else {
+            self.held.context.offload().count_passed_through();
+            let Some(finish) = self.held.functions.digest_verify_final else { return 0 };
+            // SAFETY: the operation is the software provider's, the signature a slice.
+            return unsafe { finish(self.held.as_ptr(), signature.as_ptr(), signature.len()) };
+        };
+        let Some((digest, length)) = hash.finish() else { return 0 };
+        let digest = &digest[..length];
+        match self.verify_offloaded(digest, signature) {
+            Verdict::Right => 1,
+            Verdict::Wrong | Verdict::Failed => 0,
+            Verdict::Software => {
+                self.with_fresh(
+                    |functions| functions.verify_init,
+                    |functions, object| {
+                        let Some(verify) = functions.verify else { return 0 };
+                        // SAFETY: the operation is the software provider's, the rest slices.
+                        unsafe {
+                            verify(object, signature.as_ptr(), signature.len(), digest.as_ptr(), digest.len())
+                        }
+                    },
+                )
+            }
+        }
+    }
+
+    fn sign_offloaded(&mut self, key: &Key, digest: &[u8], output: &mut [u8]) -> Outcome {
+        self.read_scheme();
+        match &self.scheme {
+            Some(scheme) => scheme.sign(&self.held.context, key, digest, output),
+            None if self.has_digested() => Outcome::Failed,
             None => Outcome::Software,
         }
     }
 
-    /// Signs a digest that we have made with the software provider, whose own operation has not seen the message.
-    fn sign_digest_in_software(&self, digest: &[u8], output: Output) -> c_int {
-        let (Some((software, functions)), Some(key), Some(scheme)) =
-            (self.functions(), &self.key, &self.scheme)
-        else {
-            return 0;
-        };
-        let (Some(newctx), Some(init), Some(sign)) = (functions.newctx, functions.sign_init, functions.sign)
+    fn verify_offloaded(&mut self, digest: &[u8], signature: &[u8]) -> Verdict {
+        let Some(key) = self.verifying_key() else { return Verdict::Software };
+        self.read_scheme();
+        match &self.scheme {
+            Some(scheme) => scheme.verify(&self.held.context, &key, digest, signature),
+            None if self.has_digested() => Verdict::Failed,
+            None => Verdict::Software,
+        }
+    }
+
+    fn read_scheme(&mut self) {
+        if self.scheme.is_none() {
+            self.scheme = S::read(self.held.software, self.held.as_ptr());
+        }
+    }
+
+    /// Whether we have digested, so that the software provider can't go on without our settings; then with an error on the queue.
+    fn has_digested(&self) -> bool {
+        if self.hash.is_some() {
+            self.held.context.core().raise(Reason::Software, "the signature's settings can't be read");
+        }
+        self.hash.is_some()
+    }
+
+    /// Gives `then` another operation of the software provider with the same key and settings, for a digest that we have made:
+    /// its own operation has not seen the message.
+    fn with_fresh(
+        &mut self,
+        init: impl FnOnce(&Signature) -> Option<Init>,
+        then: impl FnOnce(&Signature, *mut c_void) -> c_int,
+    ) -> c_int {
+        self.read_scheme();
+        let functions = self.held.functions;
+        let (Some(new), Some(init), Some(key), Some(scheme)) =
+            (functions.newctx, init(functions), &self.held.key, &self.scheme)
         else {
             return 0;
         };
         // SAFETY: the argument is the software provider's context; a property query is optional.
-        let object = unsafe { newctx(software.context(), ptr::null()) };
+        let object = unsafe { new(self.held.software.context(), ptr::null()) };
         // SAFETY: the new operation is ours, and `freectx` belongs to it.
         let Some(object) = (unsafe { Object::own(object, functions.freectx) }) else { return 0 };
         // SAFETY: operation and key are the software provider's; the list ends with END.
         if scheme.with_params(|params| unsafe { init(object.as_ptr(), key.software_key(), params) }) != 1 {
             return 0;
         }
-        self.context.offload().count_passed_through();
-        let Output { signature, length, capacity } = output;
-        // SAFETY: the output is the caller's; the digest is a slice.
-        unsafe { sign(object.as_ptr(), signature, length, capacity, digest.as_ptr(), digest.len()) }
-    }
-
-    /// The length of a signature, as the software provider says it.
-    pub(super) fn size(&self, length: *mut usize) -> c_int {
-        let Some(sign) = self.functions().and_then(|(_, functions)| functions.sign) else { return 0 };
-        // SAFETY: without an output only the length is answered.
-        unsafe { sign(self.object.as_ptr(), ptr::null_mut(), length, 0, ptr::null(), 0) }
-    }
-
-    pub(super) fn update(&mut self, data: *const c_uchar, length: usize) -> c_int {
-        if let Some(hash) = &mut self.hash {
-            // SAFETY: the caller's data.
-            return c_int::from(hash.update(unsafe { input(data, length) }));
-        }
-        let Some(update) = self.functions().and_then(|(_, functions)| functions.digest_sign_update) else {
-            return 0;
-        };
-        // SAFETY: the operation is the software provider's, the data the caller's.
-        unsafe { update(self.object.as_ptr(), data, length) }
-    }
-
-    pub(super) fn finish(&mut self, output: Output) -> c_int {
-        if self.hash.is_some() && !output.signature.is_null() {
-            return self.finish_digest(output);
-        }
-        let Some(finish) = self.functions().and_then(|(_, functions)| functions.digest_sign_final) else {
-            return 0;
-        };
-        if !output.signature.is_null() {
-            self.context.offload().count_passed_through();
-        }
-        // SAFETY: the operation is the software provider's, the output the caller's.
-        unsafe { finish(self.object.as_ptr(), output.signature, output.length, output.capacity) }
-    }
-
-    fn finish_digest(&mut self, output: Output) -> c_int {
-        let Some((digest, length)) = self.hash.as_mut().and_then(Hash::finish) else { return 0 };
-        let digest = &digest[..length];
-        // SAFETY: the caller's output.
-        match self.sign_offloaded(digest, unsafe { output.as_slice() }) {
-            Outcome::Done(signed) => output.done(signed),
-            Outcome::Software => self.sign_digest_in_software(digest, output),
-            Outcome::Failed => 0,
-        }
+        self.held.context.offload().count_passed_through();
+        then(functions, object.as_ptr())
     }
 }
 
-/// Longest name of a digest in a parameter (`OSSL_MAX_NAME_SIZE`).
-pub(super) const DIGEST_NAME_BYTES: usize = 50;
-
-/// Where a signature goes.
-#[derive(Clone, Copy)]
-pub(super) struct Output {
-    pub(super) signature: *mut c_uchar,
-    pub(super) length: *mut usize,
-    pub(super) capacity: usize,
-}
-
-impl Output {
-    /// # Safety
-    /// The signature's place is the caller's, not null, and nobody else uses it during the call.
-    pub(super) unsafe fn as_slice<'a>(self) -> &'a mut [u8] {
-        // Callers of old leave the capacity unset: no more of it is believed than any signature of ours can need.
-        let capacity = self.capacity.min(RSA_MAX_BYTES);
-        // SAFETY: as above.
-        unsafe { std::slice::from_raw_parts_mut(self.signature, capacity) }
-    }
-
-    pub(super) fn done(self, length: usize) -> c_int {
-        // SAFETY: the caller's place for the length.
-        unsafe { *self.length = length };
-        1
-    }
-}
-
-/// # Safety
-/// `data` is null (then it is empty) or that long, as long as the result is used.
-pub(super) unsafe fn input<'a>(data: *const c_uchar, length: usize) -> &'a [u8] {
-    if data.is_null() {
-        return &[];
-    }
-    // SAFETY: as the caller says.
-    unsafe { std::slice::from_raw_parts(data, length) }
-}
+type Init = unsafe extern "C" fn(*mut c_void, *mut c_void, *const OSSL_PARAM) -> c_int;

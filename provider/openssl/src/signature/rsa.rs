@@ -1,7 +1,15 @@
-//! RSA signatures. Offloaded: PKCS#1 v1.5 with and without a digest, and PSS.
+//! RSA signatures. Offloaded: signing, with PKCS#1 v1.5, PSS and X9.31, with a digest or without, and with no padding.
+//!
+//! Verifying, and recovering what was signed, stay with the software provider: the public operation is some thirty times cheaper
+//! than the private one, about what a request costs by itself.
+//!
+//! A key for PSS alone restricts digests and salt. The software provider's operation carries these restrictions and refuses
+//! settings that break them, so what is read from it here is allowed.
 
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::sync::Arc;
 
+use hotspare_device::request::Operation;
 use hotspare_device::{Key, KeyMaterial, Request};
 use openssl_sys::OSSL_PARAM;
 
@@ -12,9 +20,9 @@ use crate::digest::Digest;
 use crate::ffi::functions::Signature;
 use crate::ffi::names;
 use crate::ffi::types::{Constant, Dispatch};
-use crate::keymgmt::rsa as keys;
-use crate::signature::operation::DIGEST_NAME_BYTES;
-use crate::signature::{Outcome, Scheme, entries, pkcs1, pss};
+use crate::keymgmt::{ProviderKey, rsa as keys};
+use crate::operation::{DIGEST_NAME_BYTES, Outcome};
+use crate::signature::{Scheme, Verdict, entries, pkcs1, pss, x931};
 use crate::software::Software;
 
 /// An RSA signature's settings.
@@ -41,10 +49,21 @@ pub(crate) static FUNCTIONS: Constant<[Dispatch; Signature::COUNT + 1]> = Consta
 );
 
 impl Scheme for Rsa {
-    type Kind = keys::Rsa;
-
     fn functions(software: &Software) -> &Signature {
         &software.rsa_signature
+    }
+
+    unsafe fn share(pointer: *const c_void) -> Option<Arc<ProviderKey>> {
+        // SAFETY: as the caller says.
+        unsafe { keys::share(pointer) }
+    }
+
+    fn verifying_key(_key: &ProviderKey) -> Option<Key> {
+        None
+    }
+
+    fn signing(key: &Key) -> (Operation, usize) {
+        keys::private_operation(key)
     }
 
     fn read(software: &Software, operation: *mut c_void) -> Option<Self> {
@@ -83,6 +102,11 @@ impl Scheme for Rsa {
                     Err(NoRandom) => return Outcome::Failed,
                 }
             }
+            names::PADDING_X931 => self.encode_x931(output, digest),
+            names::PADDING_NONE if self.digest.is_none() && digest.len() == length => {
+                output.copy_from_slice(digest);
+                Some(())
+            }
             _ => None,
         };
         if encoded.is_none() {
@@ -92,11 +116,18 @@ impl Scheme for Rsa {
         match context.execute(request) {
             Ok(signature) if signature.len() == length => {
                 output.copy_from_slice(&signature);
+                if self.padding == names::PADDING_X931 {
+                    x931::lesser(output, &numbers.modulus);
+                }
                 Outcome::Done(length)
             }
             Ok(_) | Err(Refused::Invalid) => Outcome::Software,
             Err(Refused::Raised) => Outcome::Failed,
         }
+    }
+
+    fn verify(&self, _context: &Context, _key: &Key, _digest: &[u8], _signature: &[u8]) -> Verdict {
+        Verdict::Software
     }
 
     fn with_params<T>(&self, then: impl FnOnce(*const OSSL_PARAM) -> T) -> T {
@@ -126,6 +157,14 @@ impl Rsa {
             None => &[],
         };
         pkcs1::encode(block, prefix, digest)
+    }
+
+    fn encode_x931(&self, block: &mut [u8], digest: &[u8]) -> Option<()> {
+        let number = match &self.digest {
+            Some(named) => Some(x931::number(named.digest.nid())?),
+            None => None,
+        };
+        x931::encode(block, digest, number)
     }
 
     fn encode_pss(
