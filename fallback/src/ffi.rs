@@ -79,6 +79,18 @@ unsafe extern "C" {
         propquery: *const c_char,
     ) -> *mut EVP_PKEY_CTX;
 
+    pub(crate) fn EVP_PKEY_get_octet_string_param(
+        pkey: *const EVP_PKEY,
+        key_name: *const c_char,
+        buf: *mut u8,
+        max_buf_sz: usize,
+        out_sz: *mut usize,
+    ) -> c_int;
+    pub(crate) fn EVP_PKEY_set1_encoded_public_key(
+        pkey: *mut EVP_PKEY,
+        public: *const u8,
+        length: usize,
+    ) -> c_int;
     pub(crate) fn EVP_PKEY_CTX_set_dh_pad(ctx: *mut EVP_PKEY_CTX, pad: c_int) -> c_int;
 
     pub(crate) fn BN_MONT_CTX_new() -> *mut MontgomeryContext;

@@ -3,13 +3,14 @@
 use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 
+use hotspare_device::MontgomeryCurve;
 use openssl_sys as ossl;
 
 use crate::failure::{Failure, check};
 use crate::ffi;
 use crate::library::Library;
 use crate::params::Params;
-use crate::pool::ContextPool;
+use crate::pool::{ContextPool, Pool, Pooled};
 
 /// Which parts of a key its parameters have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +52,8 @@ impl Algorithm {
     }
 }
 
-/// What makes keys: a few contexts for each kind, ready to import.
+/// What makes keys: a few contexts for each kind, ready to import. And a few keys of the other side, ready to be changed
+/// into others.
 #[derive(Default)]
 pub(crate) struct Makers {
     rsa: ContextPool,
@@ -59,6 +61,8 @@ pub(crate) struct Makers {
     x25519: ContextPool,
     x448: ContextPool,
     dh: ContextPool,
+    x25519_peers: Pool<Pkey>,
+    x448_peers: Pool<Pkey>,
 }
 
 impl Makers {
@@ -71,12 +75,19 @@ impl Makers {
             Algorithm::Dh => &self.dh,
         }
     }
+
+    /// Keys that nobody else changes or computes with while one is taken, though contexts may refer to it: a context that used
+    /// one before must be given its peer again.
+    pub(crate) fn peers(&self, curve: MontgomeryCurve) -> &Pool<Pkey> {
+        if curve == MontgomeryCurve::X448 { &self.x448_peers } else { &self.x25519_peers }
+    }
 }
 
 /// A key in OpenSSL's form.
 pub(crate) struct Pkey(NonNull<ossl::EVP_PKEY>);
 
-// SAFETY: an EVP_PKEY that nobody changes may be used by many threads at once; this type never changes it.
+// SAFETY: an EVP_PKEY that nobody changes may be used by many threads at once; this type changes it only while a single thread
+// has it (`change_public`).
 unsafe impl Send for Pkey {}
 // SAFETY: as above.
 unsafe impl Sync for Pkey {}
@@ -106,6 +117,14 @@ impl Pkey {
         self.0.as_ptr()
     }
 
+    /// Changes this public key into another of its kind. (libssl makes its peers' keys so, so every provider can.)
+    pub(crate) fn change_public(&mut self, encoded: &[u8]) -> Result<(), Failure> {
+        // SAFETY: the key is valid, and this thread's alone; the slice says its length.
+        check("changing a key", unsafe {
+            ffi::EVP_PKEY_set1_encoded_public_key(self.as_ptr(), encoded.as_ptr(), encoded.len())
+        })
+    }
+
     /// A context for operations with this key.
     pub(crate) fn context(&self, library: &Library) -> Result<Context, Failure> {
         // SAFETY: library context, key and string are valid; the context takes a reference of its own on the key.
@@ -114,6 +133,18 @@ impl Pkey {
             ffi::EVP_PKEY_CTX_new_from_pkey(library.context(), self.as_ptr(), properties)
         };
         Context::own(context, "making a context for a key")
+    }
+}
+
+impl Pooled for Pkey {
+    type Raw = ossl::EVP_PKEY;
+
+    fn into_raw(self) -> NonNull<ossl::EVP_PKEY> {
+        std::mem::ManuallyDrop::new(self).0
+    }
+
+    unsafe fn from_raw(raw: NonNull<ossl::EVP_PKEY>) -> Self {
+        Self(raw)
     }
 }
 
@@ -152,17 +183,16 @@ impl Context {
     pub(crate) fn as_ptr(&self) -> *mut ossl::EVP_PKEY_CTX {
         self.0.as_ptr()
     }
+}
 
-    /// Gives up ownership.
-    pub(crate) fn into_raw(self) -> NonNull<ossl::EVP_PKEY_CTX> {
+impl Pooled for Context {
+    type Raw = ossl::EVP_PKEY_CTX;
+
+    fn into_raw(self) -> NonNull<ossl::EVP_PKEY_CTX> {
         std::mem::ManuallyDrop::new(self).0
     }
 
-    /// Takes ownership again.
-    ///
-    /// # Safety
-    /// `raw` is from [`Context::into_raw`], and taken only once.
-    pub(crate) unsafe fn from_raw(raw: NonNull<ossl::EVP_PKEY_CTX>) -> Self {
+    unsafe fn from_raw(raw: NonNull<ossl::EVP_PKEY_CTX>) -> Self {
         Self(raw)
     }
 }

@@ -1,56 +1,71 @@
-//! A few ready contexts for one operation, with one key or to import keys. A context serves one thread at a time; making one costs
-//! a fetch and several allocations.
+//! A few ready things of OpenSSL's, each for one thread at a time: contexts for one operation with one key, contexts that import
+//! keys, keys of the other side. Making one costs fetches and allocations.
 
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicPtr, Ordering};
 
-use openssl_sys::EVP_PKEY_CTX;
-
 use crate::failure::Failure;
 use crate::pkey::Context;
 
-/// How many contexts are kept. More threads than this at once on one key make contexts of their own and free them.
+/// How many are kept. More threads than this at once make their own and free them.
 const KEPT: usize = 8;
 
-/// The pool. Each taking or giving back is one atomic exchange, so there is no state between that a fork in another
-/// thread could leave to the child: the most that is lost to it is a context.
-pub(crate) struct ContextPool {
-    slots: [AtomicPtr<EVP_PKEY_CTX>; KEPT],
+/// What a pool can keep.
+pub(crate) trait Pooled: Send {
+    /// OpenSSL's name for it.
+    type Raw;
+
+    /// Gives up ownership.
+    fn into_raw(self) -> NonNull<Self::Raw>;
+
+    /// Takes ownership again.
+    ///
+    /// # Safety
+    /// `raw` is from [`Self::into_raw`], and taken only once.
+    unsafe fn from_raw(raw: NonNull<Self::Raw>) -> Self;
 }
 
-impl ContextPool {
+/// The pool. Each taking or giving back is one atomic exchange, so there is no state between that a fork in another
+/// thread could leave to the child: the most that is lost to it is one of the things.
+pub(crate) struct Pool<T: Pooled> {
+    slots: [AtomicPtr<T::Raw>; KEPT],
+}
+
+/// Of contexts.
+pub(crate) type ContextPool = Pool<Context>;
+
+impl<T: Pooled> Pool<T> {
     pub(crate) const fn new() -> Self {
         Self { slots: [const { AtomicPtr::new(ptr::null_mut()) }; KEPT] }
     }
 
-    /// Runs `operation` with a kept context, or with a new one from `make`. A context whose operation failed is not
-    /// kept.
-    pub(crate) fn with<T>(
+    /// Runs `operation` with a kept one, or with a new one from `make`. One whose operation failed is not kept.
+    pub(crate) fn with<R>(
         &self,
-        make: impl FnOnce() -> Result<Context, Failure>,
-        operation: impl FnOnce(&mut Context) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
-        let mut context = match self.take() {
-            Some(context) => context,
+        make: impl FnOnce() -> Result<T, Failure>,
+        operation: impl FnOnce(&mut T) -> Result<R, Failure>,
+    ) -> Result<R, Failure> {
+        let mut pooled = match self.take() {
+            Some(pooled) => pooled,
             None => make()?,
         };
-        let result = operation(&mut context)?;
-        self.give_back(context);
+        let result = operation(&mut pooled)?;
+        self.give_back(pooled);
         Ok(result)
     }
 
-    fn take(&self) -> Option<Context> {
+    fn take(&self) -> Option<T> {
         // The load before each exchange keeps threads that find a slot empty from writing to its cache line.
-        // Acquire: what the thread that gave it back wrote to the context is seen.
+        // Acquire: what the thread that gave it back wrote to it is seen.
         self.slots.iter().filter(|slot| !slot.load(Ordering::Relaxed).is_null()).find_map(|slot| {
             let raw = NonNull::new(slot.swap(ptr::null_mut(), Ordering::Acquire))?;
-            // SAFETY: only `give_back` fills slots, from `Context::into_raw`; the exchange made us its only owner.
-            Some(unsafe { Context::from_raw(raw) })
+            // SAFETY: only `give_back` fills slots, from `into_raw`; the exchange made us its only owner.
+            Some(unsafe { T::from_raw(raw) })
         })
     }
 
-    fn give_back(&self, context: Context) {
-        let raw = context.into_raw();
+    fn give_back(&self, pooled: T) {
+        let raw = pooled.into_raw();
         for slot in &self.slots {
             // Release: see `take`.
             let empty = slot.load(Ordering::Relaxed).is_null();
@@ -63,20 +78,20 @@ impl ContextPool {
             }
         }
         // SAFETY: it went into no slot, so it is still ours alone.
-        drop(unsafe { Context::from_raw(raw) });
+        drop(unsafe { T::from_raw(raw) });
     }
 }
 
-impl Default for ContextPool {
+impl<T: Pooled> Default for Pool<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Drop for ContextPool {
+impl<T: Pooled> Drop for Pool<T> {
     fn drop(&mut self) {
-        while let Some(context) = self.take() {
-            drop(context);
+        while let Some(pooled) = self.take() {
+            drop(pooled);
         }
     }
 }

@@ -57,7 +57,7 @@ impl PreparedKey {
             KeyMaterial::Ec(key) => Kind::Ec(PreparedEc::new(library, key)?),
             KeyMaterial::EcPublic(key) => Kind::EcPublic(Verifier::new(library, key)?),
             KeyMaterial::ModExp(key) => Kind::ModExp(PreparedModExp::new(library, key)?),
-            KeyMaterial::Montgomery(key) => Kind::Montgomery(PreparedMontgomery::new(library, key)?),
+            KeyMaterial::Montgomery(key) => Kind::Montgomery(PreparedMontgomery::new(key)?),
             _ => return Err(InvalidRequest::WrongKey.into()),
         };
         Ok(Self { kind, library })
@@ -80,8 +80,8 @@ impl PreparedKey {
             (Operation::EcMultiply(_), Kind::Ec(prepared), KeyMaterial::Ec(key)) => {
                 prepared.multiply(library, key, (first, operands.part(1)), output)
             }
-            (Operation::MontgomeryMultiply(_), Kind::Montgomery(key), _) => {
-                key.multiply(library, first, output)
+            (Operation::MontgomeryMultiply(_), Kind::Montgomery(prepared), KeyMaterial::Montgomery(key)) => {
+                prepared.multiply(library, key, first, output)
             }
             (Operation::ModExp, Kind::ModExp(prepared), KeyMaterial::ModExp(key)) => {
                 prepared.raise(library, key, first, output)

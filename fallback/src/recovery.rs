@@ -210,12 +210,16 @@ mod tests {
             let mut point = [x, y].concat();
             for scalar in scalars {
                 let key = EcKey { curve, scalar: scalar.clone() };
-                let (x, y) = point.split_at(length);
-                let (mut expected, mut recovered) = (vec![0; 2 * length], vec![0; 2 * length]);
-                Scalar::new(library, &key).unwrap().multiply(library, curve, (x, y), &mut expected).unwrap();
-                Recovery::new(library, &key).unwrap().multiply(library, (x, y), &mut recovered).unwrap();
-                assert_eq!(recovered, expected, "{curve:?} {scalar:02x?}");
-                point = expected;
+                let (prepared, recovery) =
+                    (Scalar::new(library, &key).unwrap(), Recovery::new(library, &key).unwrap());
+                // libcrypto has another way to products of the generator.
+                for (x, y) in [curve.generator(), point.clone().split_at(length)] {
+                    let (mut expected, mut recovered) = (vec![0; 2 * length], vec![0; 2 * length]);
+                    prepared.multiply(library, curve, (x, y), &mut expected).unwrap();
+                    recovery.multiply(library, (x, y), &mut recovered).unwrap();
+                    assert_eq!(recovered, expected, "{curve:?} {scalar:02x?}");
+                    point = expected;
+                }
             }
         }
     }

@@ -140,6 +140,42 @@ fn a_point_of_small_order_gives_zeros() {
     }
 }
 
+/// RFC 7748, 6.1 and 6.2: public keys, from a key that is new, from one that has computed public keys, and from one that has computed
+/// something else.
+#[test]
+fn the_product_with_the_base_point_is_the_public_key() {
+    let fallback = Fallback::new("default");
+    for (curve, private, public) in [
+        (X25519, ALICE, "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"),
+        (X448, ALICE_448, ALICE_448_PUBLIC),
+        (X448, BOB_448, BOB_448_PUBLIC),
+    ] {
+        let key = montgomery_key(curve, hex(private));
+        let base = Request::montgomery_multiply_base(&key).unwrap();
+        let other = Request::montgomery_multiply(&key, &vec![7; curve.field_bytes()]).unwrap();
+        let product = multiply(&fallback, curve, private, &vec![7; curve.field_bytes()]);
+        for _ in 0..2 {
+            assert_eq!(written(&run(&fallback, &base).unwrap()), public);
+            assert_eq!(run(&fallback, &other).unwrap(), product);
+        }
+        let key = montgomery_key(curve, hex(private));
+        let base = Request::montgomery_multiply_base(&key).unwrap();
+        let other = Request::montgomery_multiply(&key, &vec![7; curve.field_bytes()]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(run(&fallback, &other).unwrap(), product);
+            assert_eq!(written(&run(&fallback, &base).unwrap()), public);
+        }
+        // The same u with the prime added, or with the top bit that X25519 ignores, is not the same bytes.
+        if curve == X25519 {
+            let mut u = [vec![9], vec![0; 31]].concat();
+            u[31] = 0x80;
+            assert_eq!(written(&multiply(&fallback, curve, private, &u)), public);
+            u = [vec![0xf6], vec![0xff; 30], vec![0x7f]].concat();
+            assert_eq!(written(&multiply(&fallback, curve, private, &u)), public);
+        }
+    }
+}
+
 /// A scalar is clamped where it is used: the bits that clamping sets make no difference.
 #[test]
 fn scalars_are_clamped() {

@@ -3,9 +3,9 @@
 
 mod support;
 
-use hotspare_device::{Curve, Request};
+use hotspare_device::{Curve, MontgomeryCurve, Request};
 use hotspare_fallback::{Fallback, FallbackError};
-use support::{ec_key, one_of_each, run};
+use support::{ec_key, montgomery_key, one_of_each, run};
 
 #[test]
 fn many_threads_share_one_path_and_its_keys_from_the_first_request_on() {
@@ -29,6 +29,37 @@ fn many_threads_share_one_path_and_its_keys_from_the_first_request_on() {
             });
         }
     });
+}
+
+/// Whatever one thread's operation leaves behind for the next one of any thread, nothing of it gets into a result: with points
+/// of small order, which end with an error of OpenSSL's, in between.
+#[test]
+fn agreements_of_many_threads_do_not_mix() {
+    const THREADS: u8 = 24;
+    let fallback = Fallback::new("default");
+    for curve in [MontgomeryCurve::X25519, MontgomeryCurve::X448] {
+        let length = curve.field_bytes();
+        let keys: Vec<_> = (1..4).map(|number| montgomery_key(curve, vec![number; length])).collect();
+        let request = |key: usize, u: u8| Request::montgomery_multiply(&keys[key], &vec![u; length]).unwrap();
+        let alone = |key: u8, u: u8| {
+            let key = montgomery_key(curve, vec![key + 1; length]);
+            run(&fallback, &Request::montgomery_multiply(&key, &vec![u; length]).unwrap()).unwrap()
+        };
+        let expected: Vec<Vec<_>> = (0..3).map(|key| (0..THREADS).map(|u| alone(key, u)).collect()).collect();
+        assert_eq!(expected[0][0], vec![0; length]);
+        std::thread::scope(|scope| {
+            for thread in 0..THREADS {
+                let (fallback, expected, request) = (&fallback, &expected, &request);
+                scope.spawn(move || {
+                    for round in 0..60 {
+                        let (key, u) = (round % 3, (thread + u8::try_from(round).unwrap()) % THREADS);
+                        let result = run(fallback, &request(key, u)).unwrap();
+                        assert_eq!(result, expected[key][usize::from(u)]);
+                    }
+                });
+            }
+        });
+    }
 }
 
 #[test]
