@@ -4,15 +4,13 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
 use hotspare_device::Request;
 use hotspare_fallback::{Fallback, FallbackError};
+use support::module::{self, Directory, build, is_child};
 use support::{run, x25519_key};
 
-/// Says to this program that it is the child, which has OPENSSL_CONF set.
-const CHILD: &str = "HOTSPARE_TEST_SECTION_CHILD";
 /// What the provider below wants to be told, as a configuration file writes it.
 const WANTED: &str = r#""a \\ b #$ c""#;
 
@@ -43,7 +41,7 @@ int OSSL_provider_init(const OSSL_CORE_HANDLE *core, const OSSL_DISPATCH *in, co
 #[test]
 fn a_provider_gets_the_parameters_of_its_section_and_nothing_else_is_loaded() {
     let directory = Directory::new();
-    let module = build(directory.path());
+    let module = build(directory.path(), SOURCE);
     let configuration = |wanted: &str| {
         format!(
             "openssl_conf = init\n[init]\nproviders = list\n[list]\ndemanding = its_section\nbroken = broken_section\n\
@@ -69,7 +67,7 @@ fn a_provider_gets_the_parameters_of_its_section_and_nothing_else_is_loaded() {
 /// Not a test by itself: what the child of the test above does.
 #[test]
 fn child() {
-    if std::env::var_os(CHILD).is_none() {
+    if !is_child() {
         return;
     }
     let request = Request::montgomery_multiply(&x25519_key(&"11".repeat(32)), &[9; 32]).unwrap();
@@ -81,38 +79,7 @@ fn child() {
 
 /// What the child says.
 fn in_a_child(configuration: &Path) -> String {
-    let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args(["--exact", "child", "--nocapture"]).env(CHILD, "1").env("OPENSSL_CONF", configuration);
-    let output = String::from_utf8(child.output().unwrap().stdout).unwrap();
+    let output = String::from_utf8(module::in_a_child(configuration).stdout).unwrap();
     let (_, said) = output.split_once('<').expect(&output);
     said.rsplit_once('>').unwrap().0.to_owned()
-}
-
-/// OpenSSL's headers and a C compiler are there: this package does not build without them.
-fn build(directory: &Path) -> PathBuf {
-    let (source, module) = (directory.join("demanding.c"), directory.join("demanding.so"));
-    std::fs::write(&source, SOURCE).unwrap();
-    let status = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&module).arg(&source).status();
-    assert!(status.unwrap().success());
-    module
-}
-
-struct Directory(PathBuf);
-
-impl Directory {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("hs-section-{}", std::process::id()));
-        std::fs::create_dir(&path).unwrap();
-        Self(path)
-    }
-
-    fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Directory {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
 }

@@ -9,6 +9,7 @@ use hotspare_device::{
 use hotspare_fallback::{Fallback, FallbackError};
 
 pub mod curves;
+pub mod module;
 pub mod slow;
 
 /// Keys made by `openssl genrsa`, in the form of RFC 8017, A.1.2.
