@@ -41,6 +41,11 @@ pub(crate) fn judge(outcome: &Outcome) -> Vec<Check> {
             format!("{} visits were not begun", clients.skipped),
         ),
         check("the server ends when asked to", outcome.server_quit, "it had to be killed otherwise"),
+        check(
+            "the server's log says what its page says",
+            outcome.unsaid.is_empty(),
+            format!("{:?} are missing", outcome.unsaid),
+        ),
         conservation(outcome),
         signatures(outcome),
         active(&outcome.rows),
@@ -195,6 +200,7 @@ pub(crate) mod tests {
             trouble: None,
             server: ServerName::Nginx,
             server_quit: true,
+            unsaid: Vec::new(),
             calibration: None,
         }
     }
@@ -259,8 +265,14 @@ pub(crate) mod tests {
         );
         outcome.last.clients.failed = 1;
         outcome.trouble = Some("late".to_owned());
+        outcome.unsaid.push("INFO device in use");
         let failing = failing(&outcome);
-        for what in ["no handshake fails", "the play goes to its end", "each handshake has one signature"] {
+        for what in [
+            "no handshake fails",
+            "the play goes to its end",
+            "each handshake has one signature",
+            "the server's log says what its page says",
+        ] {
             assert!(failing.iter().any(|failing| failing == what), "{what} is not in {failing:?}");
         }
     }

@@ -24,6 +24,8 @@ pub(crate) struct Outcome {
     /// Why the play did not go to its end.
     pub(crate) trouble: Option<String>,
     pub(crate) server_quit: bool,
+    /// What the server's page says that its log says, and its log doesn't.
+    pub(crate) unsaid: Vec<&'static str>,
     pub(crate) calibration: Option<Calibration>,
 }
 

@@ -118,8 +118,9 @@ fn perform(
     let record = recorder.finish();
     let quit = world.server.quit();
     let last = Snapshot::take(&places.stats(), load.tally())?;
+    let unsaid = world.server.unsaid()?;
     let trouble = played.err().or(ended.err()).map(|error| error.to_string());
-    let outcome = Outcome { server, rows, living, last, trouble, server_quit: quit, calibration };
+    let outcome = Outcome { server, rows, living, last, trouble, server_quit: quit, unsaid, calibration };
     let checks = judge::judge(&outcome);
     let devices = world.emulator.devices.map(|device| device.to_string());
     let report = Report::new(options, &outcome, &checks, &devices, &record);

@@ -13,6 +13,7 @@ use rustix::process::Signal;
 use super::page::{Page, place};
 use super::{ORDINARY, PORTS, Recipe, ordinary_user_exists};
 use crate::error::{DemoError, strange, system};
+use crate::options::ServerName;
 use crate::world::{Certificates, Places, write};
 
 /// Threads of the one worker.
@@ -48,6 +49,8 @@ pub(super) fn recipe(
         reload: Signal::USR2,
         reload_shown: "kill -USR2 haproxy",
         quit: Signal::USR1,
+        log: places.log(ServerName::Haproxy.text()),
+        page: PAGE,
     })
 }
 

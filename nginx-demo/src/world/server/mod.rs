@@ -6,9 +6,11 @@ mod nginx;
 mod page;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
+use page::Page;
 use rustix::process::Signal;
 
 use super::{Certificates, Places, START_TIME};
@@ -52,6 +54,10 @@ struct Recipe {
     reload_shown: &'static str,
     /// Has it end when all requests are answered.
     quit: Signal,
+    /// Where its standard error ends up.
+    log: PathBuf,
+    /// What an administrator reads.
+    page: Page,
 }
 
 /// A running server.
@@ -108,6 +114,14 @@ impl Server {
     /// Ends it as an administrator would, with all requests answered. True if it did so in time.
     pub(crate) fn quit(&mut self) -> bool {
         self.process.end(self.recipe.quit)
+    }
+
+    /// What its page says that its log says, and its log doesn't.
+    pub(crate) fn unsaid(&self) -> Result<Vec<&'static str>, DemoError> {
+        let log = &self.recipe.log;
+        let said = std::fs::read(log).map_err(system(log.display().to_string()))?;
+        let said = String::from_utf8_lossy(&said);
+        Ok(self.recipe.page.log_lines().filter(|line| !said.contains(line)).collect())
     }
 
     fn workers(&self) -> Result<Vec<u32>, DemoError> {

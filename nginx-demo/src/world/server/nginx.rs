@@ -41,6 +41,9 @@ pub(super) fn recipe(
         reload: Signal::HUP,
         reload_shown: "nginx -s reload",
         quit: Signal::QUIT,
+        // nginx makes its standard error that.
+        log,
+        page: PAGE,
     })
 }
 

@@ -5,6 +5,7 @@ use crate::error::{DemoError, strange};
 use crate::world::Places;
 
 /// One page.
+#[derive(Clone, Copy)]
 pub(super) struct Page {
     pub(super) name: &'static str,
     pub(super) text: &'static str,
@@ -13,7 +14,8 @@ pub(super) struct Page {
 impl Page {
     /// The block for a file: the one whose first line is a comment that begins with the file's path.
     pub(super) fn block(&self, file: &str) -> Result<String, DemoError> {
-        let mut found = self.blocks().filter(|block| block.starts_with(&format!("# {file}")));
+        let mut found =
+            self.blocks().map(|(_, block)| block).filter(|block| block.starts_with(&format!("# {file}")));
         let missing = || strange(self.name)(format!("there is not one block that begins with `# {file}`"));
         match (found.next(), found.next()) {
             (Some(block), None) => Ok(block.to_owned()),
@@ -21,10 +23,16 @@ impl Page {
         }
     }
 
-    fn blocks(&self) -> impl Iterator<Item = &'static str> {
+    /// What the page says will stand in the log when devices fail: the lines of its block of `text`.
+    pub(super) fn log_lines(&self) -> impl Iterator<Item = &'static str> {
+        self.blocks().filter(|(language, _)| *language == "text").flat_map(|(_, block)| block.lines())
+    }
+
+    /// Language and content of each block.
+    fn blocks(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
         // Every second part lies between two fences; its first line is the name of a language.
         let inside = self.text.split("```").skip(1).step_by(2);
-        inside.filter_map(|block| block.split_once('\n').map(|(_, block)| block))
+        inside.filter_map(|block| block.split_once('\n'))
     }
 }
 
@@ -50,6 +58,9 @@ mod tests {
             "a\n```ini\n# /etc/one: lines\nx = 1\n```\nb\n```\n# /etc/two\n```\n```\n# /etc/two\n```\n";
         let page = Page { name: "page", text };
         assert_eq!(page.block("/etc/one").unwrap(), "# /etc/one: lines\nx = 1\n");
+        let page = Page { name: "page", text: "a `x`\n```text\none\ntwo\n```\n```ini\nthree\n```\n" };
+        assert_eq!(page.log_lines().collect::<Vec<_>>(), ["one", "two"]);
+        let page = Page { name: "page", text };
         for wrong in ["/etc/two", "/etc/three"] {
             assert!(page.block(wrong).unwrap_err().to_string().contains(wrong));
         }
