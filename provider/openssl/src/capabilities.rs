@@ -1,7 +1,7 @@
 //! What TLS may ask of this provider: the groups of our key managers.
 //!
-//! libssl takes a group only from the provider whose key manager it would use, so a provider that is preferred for EC and
-//! X25519 must name their groups, or "P-256 cannot be set". The list is OpenSSL's own, so it is that of the installed
+//! libssl takes a group only from the provider whose key manager it would use, so a provider that is preferred for EC, X25519,
+//! X448 and DH must name their groups, or "P-256 cannot be set". The list is OpenSSL's own, so it is that of the installed
 //! version, with all that belongs to a group.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
@@ -15,7 +15,7 @@ use crate::ffi::libcrypto;
 use crate::ffi::names;
 use crate::ffi::types::Callback;
 use crate::keymgmt::Kind;
-use crate::keymgmt::{ec::Ec, x25519::X25519};
+use crate::keymgmt::{dh::Dh, ec::Ec, montgomery::X448, montgomery::X25519};
 
 /// The capability.
 const TLS_GROUP: &CStr = c"TLS-GROUP";
@@ -58,7 +58,7 @@ unsafe extern "C" fn filter(group: *const OSSL_PARAM, argument: *mut c_void) -> 
         let caller = unsafe { &*argument.cast::<Caller>() };
         // SAFETY: the group's list ends with END.
         let is = |kind| unsafe { params::is_text(group, names::TLS_GROUP_ALGORITHM, kind) };
-        if is(Ec::NAME) || is(X25519::NAME) {
+        if [Ec::NAME, X25519::NAME, X448::NAME, Dh::NAME].into_iter().any(is) {
             // SAFETY: callback and argument belong together.
             return unsafe { (caller.callback)(group, caller.argument) };
         }

@@ -16,6 +16,7 @@ mod keymgmt;
 mod log;
 mod operation;
 mod provider;
+mod random;
 mod settings;
 mod signature;
 mod software;

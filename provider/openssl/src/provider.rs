@@ -40,11 +40,14 @@ const fn algorithm(names: &'static CStr, functions: &'static [Dispatch]) -> Algo
 }
 
 // The names are those of OpenSSL's own providers, aliases included: a key type must be one and the same for both.
-static KEYMGMT: Constant<[Algorithm; 5]> = Constant([
+static KEYMGMT: Constant<[Algorithm; 8]> = Constant([
     algorithm(c"RSA:rsaEncryption:1.2.840.113549.1.1.1", &keymgmt::rsa::FUNCTIONS.0),
     algorithm(c"RSA-PSS:RSASSA-PSS:1.2.840.113549.1.1.10", &keymgmt::rsa::PSS_FUNCTIONS.0),
     algorithm(c"EC:id-ecPublicKey:1.2.840.10045.2.1", &keymgmt::ec::FUNCTIONS.0),
-    algorithm(c"X25519:1.3.101.110", &keymgmt::x25519::FUNCTIONS.0),
+    algorithm(c"X25519:1.3.101.110", &keymgmt::montgomery::X25519_FUNCTIONS.0),
+    algorithm(c"X448:1.3.101.111", &keymgmt::montgomery::X448_FUNCTIONS.0),
+    algorithm(c"DH:dhKeyAgreement:1.2.840.113549.1.3.1", &keymgmt::dh::FUNCTIONS.0),
+    algorithm(c"DHX:X9.42 DH:dhpublicnumber:1.2.840.10046.2.1", &keymgmt::dh::DHX_FUNCTIONS.0),
     Algorithm::END,
 ]);
 
@@ -54,9 +57,11 @@ static SIGNATURES: Constant<[Algorithm; 3]> = Constant([
     Algorithm::END,
 ]);
 
-static EXCHANGES: Constant<[Algorithm; 3]> = Constant([
+static EXCHANGES: Constant<[Algorithm; 5]> = Constant([
     algorithm(c"ECDH", &exchange::ecdh::FUNCTIONS.0),
-    algorithm(c"X25519:1.3.101.110", &exchange::x25519::FUNCTIONS.0),
+    algorithm(c"X25519:1.3.101.110", &exchange::montgomery::X25519_FUNCTIONS.0),
+    algorithm(c"X448:1.3.101.111", &exchange::montgomery::X448_FUNCTIONS.0),
+    algorithm(c"DH:dhKeyAgreement:1.2.840.113549.1.3.1", &exchange::dh::FUNCTIONS.0),
     Algorithm::END,
 ]);
 

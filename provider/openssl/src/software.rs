@@ -24,10 +24,15 @@ pub(crate) struct Software {
     pub(crate) rsa_pss: Keymgmt,
     pub(crate) ec: Keymgmt,
     pub(crate) x25519: Keymgmt,
+    pub(crate) x448: Keymgmt,
+    pub(crate) dh: Keymgmt,
+    pub(crate) dhx: Keymgmt,
     pub(crate) rsa_signature: Signature,
     pub(crate) ecdsa: Signature,
     pub(crate) ecdh: Keyexch,
     pub(crate) x25519_exchange: Keyexch,
+    pub(crate) x448_exchange: Keyexch,
+    pub(crate) dh_exchange: Keyexch,
     pub(crate) rsa_cipher: AsymCipher,
     digests: Digests,
     provider: Provider,
@@ -101,10 +106,15 @@ impl Software {
             rsa_pss: keymgmt("RSA-PSS")?,
             ec: keymgmt("EC")?,
             x25519: keymgmt("X25519")?,
+            x448: keymgmt("X448")?,
+            dh: keymgmt("DH")?,
+            dhx: keymgmt("DHX")?,
             rsa_signature: signature("RSA")?,
             ecdsa: signature("ECDSA")?,
             ecdh: exchange("ECDH")?,
             x25519_exchange: exchange("X25519")?,
+            x448_exchange: exchange("X448")?,
+            dh_exchange: exchange("DH")?,
             rsa_cipher: cipher("RSA")?,
             digests: Digests::fetch(library.0.as_ptr()),
             provider: loaded,
@@ -120,6 +130,16 @@ impl Software {
     /// OpenSSL's provider, for its capabilities.
     pub(crate) fn provider(&self) -> *const OSSL_PROVIDER {
         self.provider.handle.as_ptr()
+    }
+
+    /// The library context, for what is fetched in it.
+    pub(crate) fn library(&self) -> *mut OSSL_LIB_CTX {
+        self.library.0.as_ptr()
+    }
+
+    /// Whether the provider is a validated one, whose every step is to be its own.
+    pub(crate) fn is_validated(&self) -> bool {
+        std::ptr::from_ref(self) != DEFAULT.get().map_or(ptr::null(), ptr::from_ref)
     }
 
     /// The digest with this name.

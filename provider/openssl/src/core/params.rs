@@ -1,6 +1,6 @@
 //! `OSSL_PARAM`: places for answers, and reading what came.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::ptr;
 
 use openssl_sys::OSSL_PARAM;
@@ -69,6 +69,89 @@ pub(crate) const fn described(name: &CStr, data_type: u32) -> OSSL_PARAM {
     place(name, data_type, ptr::null_mut(), 0)
 }
 
+/// A list of parameters that owns its values. They may be secret: wiped when they go.
+#[derive(Default)]
+pub(crate) struct Owned {
+    entries: Vec<OSSL_PARAM>,
+    // What the entries point to: the blocks stay where they are when these lists grow.
+    values: Vec<Zeroizing<Vec<u8>>>,
+    copies: Vec<Copied>,
+}
+
+impl Owned {
+    /// Adds a string.
+    pub(crate) fn text(&mut self, name: &'static CStr, value: &CStr) {
+        self.push(name, names::PARAM_UTF8_STRING, Zeroizing::new(value.to_bytes().to_vec()));
+    }
+
+    /// Adds bytes.
+    pub(crate) fn octets(&mut self, name: &'static CStr, value: &[u8]) {
+        self.push(name, names::PARAM_OCTET_STRING, Zeroizing::new(value.to_vec()));
+    }
+
+    /// Adds an unsigned number, given big-endian.
+    pub(crate) fn number(&mut self, name: &'static CStr, big_endian: &[u8]) {
+        let mut native = Zeroizing::new(big_endian.to_vec());
+        if cfg!(target_endian = "little") {
+            native.reverse();
+        }
+        self.push(name, names::PARAM_UNSIGNED_INTEGER, native);
+    }
+
+    /// Adds the entries of `list` but those called as in `without`.
+    pub(crate) fn extend(&mut self, list: Copied, without: &[&CStr]) {
+        let mut entry = list.0;
+        // SAFETY: an entry before the list's end, which has no name.
+        while let Some(param) = unsafe { entry.as_ref() }.filter(|param| !param.key.is_null()) {
+            // SAFETY: names are strings.
+            if !without.contains(&unsafe { CStr::from_ptr(param.key) }) {
+                self.entries.push(OSSL_PARAM { ..*param });
+            }
+            // SAFETY: this was not the last entry.
+            entry = unsafe { entry.add(1) };
+        }
+        self.copies.push(list);
+    }
+
+    /// The list as OpenSSL wants it, as long as `self` lives unchanged. OpenSSL only reads it.
+    pub(crate) fn as_ptr(&mut self) -> *const OSSL_PARAM {
+        if self.entries.last().is_none_or(|last| !last.key.is_null()) {
+            self.entries.push(END);
+        }
+        self.entries.as_ptr()
+    }
+
+    fn push(&mut self, name: &'static CStr, data_type: u32, mut value: Zeroizing<Vec<u8>>) {
+        self.entries.push(place(name, data_type, value.as_mut_ptr().cast(), value.len()));
+        self.values.push(value);
+    }
+}
+
+/// A copy of a list, values and all, made by OpenSSL.
+pub(crate) struct Copied(*mut OSSL_PARAM);
+
+impl Copied {
+    /// # Safety
+    /// `params` is a list with an END.
+    pub(crate) unsafe fn of(params: *const OSSL_PARAM) -> Option<Self> {
+        // SAFETY: as the caller says.
+        let copy = unsafe { openssl_sys::OSSL_PARAM_dup(params) };
+        (!copy.is_null()).then_some(Self(copy))
+    }
+
+    /// For reading.
+    pub(crate) fn as_ptr(&self) -> *const OSSL_PARAM {
+        self.0
+    }
+}
+
+impl Drop for Copied {
+    fn drop(&mut self) {
+        // SAFETY: the copy is ours.
+        unsafe { openssl_sys::OSSL_PARAM_free(self.0) };
+    }
+}
+
 /// A constant list of parameters.
 pub(crate) type List<const N: usize> = Constant<[OSSL_PARAM; N]>;
 
@@ -128,6 +211,18 @@ pub(crate) unsafe fn octet_string(params: *const OSSL_PARAM, name: &CStr) -> Opt
     let param = unsafe { find(params, name) }.filter(|param| param.data_type == names::PARAM_OCTET_STRING)?;
     // SAFETY: the parameter is part of the list.
     unsafe { bytes(param) }.map(|bytes| Zeroizing::new(bytes.to_vec()))
+}
+
+/// A string.
+///
+/// # Safety
+/// As [`find`].
+pub(crate) unsafe fn text(params: *const OSSL_PARAM, name: &CStr) -> Option<CString> {
+    // SAFETY: the caller vouches for the list.
+    let param = unsafe { find(params, name) }.filter(|param| param.data_type == names::PARAM_UTF8_STRING)?;
+    // SAFETY: the parameter is part of the list.
+    let bytes = unsafe { bytes(param) }?;
+    CString::new(bytes.split(|byte| *byte == 0).next()?).ok()
 }
 
 /// Whether the string called `name` is `wanted`, in whatever case.

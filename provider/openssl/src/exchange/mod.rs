@@ -1,46 +1,46 @@
-//! Key exchange. Deriving a bare shared secret with an offloaded key goes to the offload; all else to the software provider.
+//! Key exchange. Deriving a secret with an offloaded key goes to the offload; all else to the software provider.
 
+pub(crate) mod dh;
 pub(crate) mod ecdh;
+mod kdf;
+pub(crate) mod montgomery;
 mod operation;
-pub(crate) mod x25519;
 
-use std::ffi::c_void;
+use std::ffi::CStr;
 
-use hotspare_device::{Key, Output};
+use hotspare_device::{Key, Request};
 
-use crate::context::Context;
 use crate::ffi::functions::Keyexch;
-use crate::keymgmt::{Kind, ProviderKey};
+use crate::keymgmt::Kind;
 use crate::software::Software;
 
 /// A way to agree on a secret.
 pub(crate) trait Scheme: 'static {
     /// What it works with.
     type Kind: Kind;
-    /// Length of the secret, in bytes, with an offloaded key.
-    const SECRET_BYTES: usize;
+    /// Whether it has settings, and so perhaps a key derivation function.
+    const HAS_SETTINGS: bool;
+    /// Whether a secret may be shorter than its numbers are long, for it is given without leading zeros unless padding is asked for.
+    const IS_NUMBER: bool = false;
 
     /// The software provider's implementation.
     fn functions(software: &Software) -> &Keyexch;
 
-    /// Whether `operation`, an operation of the software provider, gives the bare secret (and not what a key derivation
-    /// function makes of it).
-    fn is_bare(software: &Software, operation: *mut c_void) -> bool;
+    /// The parameter of the key derivation function `name` that takes the parties' own material; `None` for another function.
+    fn material_parameter(name: &CStr) -> Option<&'static CStr> {
+        let _ = name;
+        None
+    }
 
-    /// The secret of `key` and `peer`.
-    fn derive(context: &Context, key: &Key, peer: &ProviderKey) -> Outcome;
-}
+    /// Length of the bare secret, in bytes, with leading zeros.
+    fn secret_bytes(key: &Key) -> usize;
 
-/// What came of deriving.
-#[allow(
-    clippy::large_enum_variant,
-    reason = "it lives on the stack of one call; a box would be one allocation more"
-)]
-pub(crate) enum Outcome {
-    /// The secret is at the start of this.
-    Done(Output),
-    /// Not for the offload: the software provider derives, or says what is wrong.
-    Software,
-    /// The error is on the queue.
-    Failed,
+    /// What gives the secret of `key` and a peer's public half; `None` if they do not go together.
+    fn request(key: &Key, public: &[u8]) -> Option<Request>;
+
+    /// Whether `secret` is one that may be used. All its bytes are looked at, whatever they are.
+    fn is_sound(key: &Key, secret: &[u8]) -> bool {
+        let _ = (key, secret);
+        true
+    }
 }

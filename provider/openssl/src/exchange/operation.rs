@@ -4,19 +4,33 @@ use std::ffi::{c_int, c_uchar, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use hotspare_device::Kind as RequestKind;
+use hotspare_device::{Key, Kind as RequestKind, Request};
 use hotspare_offload::SoftwareRequest;
 use openssl_sys::OSSL_PARAM;
 
-use crate::context::Context;
+use crate::context::{Context, Refused};
+use crate::core::params;
 use crate::entry::entry;
-use crate::exchange::{Outcome, Scheme};
+use crate::exchange::Scheme;
+use crate::exchange::kdf::Product;
 use crate::ffi::functions::Keyexch;
+use crate::ffi::{libcrypto, names};
 use crate::keymgmt::{Kind, ProviderKey};
 use crate::software::{Object, Software};
 
-/// The functions that every scheme has.
-pub(crate) const fn common<S: Scheme>() -> Keyexch {
+/// The functions of a scheme.
+pub(crate) const fn functions<S: Scheme>() -> Keyexch {
+    let settings = if S::HAS_SETTINGS {
+        Keyexch {
+            set_ctx_params: Some(set_ctx_params::<S>),
+            settable_ctx_params: Some(settable_ctx_params::<S>),
+            get_ctx_params: Some(get_ctx_params::<S>),
+            gettable_ctx_params: Some(gettable_ctx_params::<S>),
+            ..Keyexch::NONE
+        }
+    } else {
+        Keyexch::NONE
+    };
     Keyexch {
         newctx: Some(newctx::<S>),
         init: Some(init::<S>),
@@ -24,7 +38,7 @@ pub(crate) const fn common<S: Scheme>() -> Keyexch {
         set_peer: Some(set_peer::<S>),
         freectx: Some(freectx),
         dupctx: Some(dupctx::<S>),
-        ..Keyexch::NONE
+        ..settings
     }
 }
 
@@ -34,8 +48,10 @@ struct Operation {
     object: Object,
     key: Option<Arc<ProviderKey>>,
     peer: Option<Arc<ProviderKey>>,
-    /// Whether the bare secret is asked for, once known.
-    bare: Option<bool>,
+    /// What is asked for, once known.
+    product: Option<Product>,
+    /// Whether a secret that is a number keeps its leading zeros; `None` if that is not known. It can't be asked for.
+    padded: Option<bool>,
     /// As which kind of request deriving counts, once known; none: it is none.
     kind: Option<Option<RequestKind>>,
     context: Arc<Context>,
@@ -67,20 +83,88 @@ impl Operation {
         self.context.offload().begin_software(kind?)
     }
 
-    fn derive_offloaded<S: Scheme>(&mut self, capacity: usize) -> Outcome {
-        let (Some(key), Some(peer)) = (&self.key, &self.peer) else { return Outcome::Software };
-        // Whether a secret may be cut short differs between versions of OpenSSL: the software provider decides.
-        if capacity < S::SECRET_BYTES {
-            return Outcome::Software;
-        }
-        let Some(key) = key.offload_key() else { return Outcome::Software };
+    /// Writes the secret to `place`.
+    ///
+    /// # Safety
+    /// `place` is not null and has room for `capacity` bytes, and nobody else uses it during this call.
+    unsafe fn derive_offloaded<S: Scheme>(&mut self, place: *mut c_uchar, capacity: usize) -> Outcome {
         let Some(software) = self.context.software() else { return Outcome::Failed };
+        let Some((key, request)) = self.request::<S>() else { return Outcome::Software };
         let object = self.object.as_ptr();
-        if !*self.bare.get_or_insert_with(|| S::is_bare(software, object)) {
+        let product = self.product.get_or_insert_with(|| Product::of::<S>(software, object));
+        let bytes = S::secret_bytes(&key);
+        // Whether a secret may be cut short differs between schemes: the software provider decides.
+        let wanted = match product {
+            Product::Secret if self.padded.is_some() => bytes,
+            Product::Derived(kdf) => kdf.length,
+            Product::Secret | Product::Unknown => return Outcome::Software,
+        };
+        if wanted > capacity {
             return Outcome::Software;
         }
-        S::derive(&self.context, &key, peer)
+        // SAFETY: as the caller says.
+        let place = unsafe { std::slice::from_raw_parts_mut(place, wanted) };
+        let output = match self.context.execute(request) {
+            Ok(output) => output,
+            Err(Refused::Invalid) => return Outcome::Software,
+            Err(Refused::Raised) => return Outcome::Failed,
+        };
+        // The software provider comes to the same secret if it is none, and says so.
+        let secret = match output.get(..bytes) {
+            Some(secret) if S::is_sound(&key, secret) => secret,
+            _ => return Outcome::Software,
+        };
+        match product {
+            Product::Derived(kdf) if kdf.derive(software, secret, place) => Outcome::Done(wanted),
+            Product::Derived(_) | Product::Unknown => Outcome::Software,
+            Product::Secret if S::IS_NUMBER && self.padded == Some(false) => {
+                // OpenSSL moves the number to the front and leaves the zeros behind it.
+                let zeros = secret.iter().take_while(|byte| **byte == 0).count();
+                let (number, rest) = place.split_at_mut(wanted - zeros);
+                number.copy_from_slice(&secret[zeros..]);
+                rest.fill(0);
+                Outcome::Done(wanted - zeros)
+            }
+            Product::Secret => {
+                place.copy_from_slice(secret);
+                Outcome::Done(wanted)
+            }
+        }
     }
+
+    fn request<S: Scheme>(&self) -> Option<(Key, Request)> {
+        let (key, peer) = (self.key.as_ref()?.offload_key()?, self.peer.as_ref()?);
+        let request = S::request(&key, &peer.public::<S::Kind>()?)?;
+        Some((key, request))
+    }
+
+    /// Takes note of settings that the software provider has `accepted`.
+    ///
+    /// # Safety
+    /// `params` is null or a list with an END.
+    unsafe fn follow<S: Scheme>(&mut self, params: *const OSSL_PARAM, accepted: bool) {
+        self.product = None;
+        if !S::IS_NUMBER {
+            return;
+        }
+        // SAFETY: as the caller says.
+        if let Some(param) = unsafe { params::find(params, names::PAD) } {
+            let mut pad = 0;
+            // SAFETY: an entry of the list, and a place for the answer.
+            let is_read = unsafe { libcrypto::OSSL_PARAM_get_uint(param, &mut pad) } == 1;
+            self.padded = (accepted && is_read).then_some(pad != 0);
+        }
+    }
+}
+
+/// What came of deriving.
+enum Outcome {
+    /// The secret is this long.
+    Done(usize),
+    /// Not for the offload: the software provider derives, or says what is wrong.
+    Software,
+    /// The error is on the queue.
+    Failed,
 }
 
 entry! {
@@ -94,7 +178,7 @@ entry! {
         let object = unsafe { new(software.context()) };
         // SAFETY: the new operation is ours, and `freectx` belongs to it.
         let Some(object) = (unsafe { Object::own(object, functions.freectx) }) else { return ptr::null_mut() };
-        Box::into_raw(Box::new(Operation { object, key: None, peer: None, bare: None, kind: None, context })).cast()
+        Box::into_raw(Box::new(Operation { object, key: None, peer: None, product: None, padded: Some(false), kind: None, context })).cast()
     }
 
     fn freectx(operation: *mut c_void) {
@@ -114,7 +198,8 @@ entry! {
         // SAFETY: the copy is ours, and `freectx` belongs to it.
         let Some(object) = (unsafe { Object::own(object, functions.freectx) }) else { return ptr::null_mut() };
         let (key, peer, context) = (operation.key.clone(), operation.peer.clone(), operation.context.clone());
-        Box::into_raw(Box::new(Operation { object, key, peer, bare: None, kind: operation.kind, context })).cast()
+        let (padded, kind) = (operation.padded, operation.kind);
+        Box::into_raw(Box::new(Operation { object, key, peer, product: None, padded, kind, context })).cast()
     }
 
     fn init<S: Scheme>(operation: *mut c_void, key: *mut c_void, params: *const OSSL_PARAM) -> c_int = 0; {
@@ -124,11 +209,13 @@ entry! {
         else {
             return 0;
         };
-        (operation.bare, operation.kind) = (None, None);
+        operation.kind = None;
         let Some((_, functions)) = operation.functions::<S>() else { return 0 };
         let Some(init) = functions.init else { return 0 };
         // SAFETY: operation and key are the software provider's, the list OpenSSL's.
         let done = unsafe { init(operation.object.as_ptr(), key.software_key(), params) };
+        // SAFETY: OpenSSL's list.
+        unsafe { operation.follow::<S>(params, done == 1) };
         operation.key = Some(key);
         done
     }
@@ -161,12 +248,11 @@ entry! {
             request = operation.begin_software::<S>();
         }
         if !secret.is_null() && request.is_none() {
-            match operation.derive_offloaded::<S>(capacity) {
+            // SAFETY: the caller's place, which is not null.
+            match unsafe { operation.derive_offloaded::<S>(secret, capacity) } {
                 Outcome::Done(derived) => {
-                    // SAFETY: the caller's output has room for that, as `derive_offloaded` has checked.
-                    unsafe { ptr::copy_nonoverlapping(derived.as_ptr(), secret, S::SECRET_BYTES) };
                     // SAFETY: the caller's place for the length.
-                    unsafe { *length = S::SECRET_BYTES };
+                    unsafe { *length = derived };
                     return 1;
                 }
                 Outcome::Failed => return 0,
@@ -182,18 +268,20 @@ entry! {
         done
     }
 
-    pub(super) fn set_ctx_params<S: Scheme>(operation: *mut c_void, params: *const OSSL_PARAM) -> c_int = 0; {
+    fn set_ctx_params<S: Scheme>(operation: *mut c_void, params: *const OSSL_PARAM) -> c_int = 0; {
         // SAFETY: ours.
         let Some(operation) = (unsafe { Operation::borrow(operation) }) else { return 0 };
-        operation.bare = None;
         let Some(set) = operation.functions::<S>().and_then(|(_, functions)| functions.set_ctx_params) else {
             return 0;
         };
         // SAFETY: the operation is the software provider's, the list OpenSSL's.
-        unsafe { set(operation.object.as_ptr(), params) }
+        let done = unsafe { set(operation.object.as_ptr(), params) };
+        // SAFETY: OpenSSL's list.
+        unsafe { operation.follow::<S>(params, done == 1) };
+        done
     }
 
-    pub(super) fn get_ctx_params<S: Scheme>(operation: *mut c_void, params: *mut OSSL_PARAM) -> c_int = 0; {
+    fn get_ctx_params<S: Scheme>(operation: *mut c_void, params: *mut OSSL_PARAM) -> c_int = 0; {
         // SAFETY: ours.
         let Some(operation) = (unsafe { Operation::borrow(operation) }) else { return 0 };
         let Some(get) = operation.functions::<S>().and_then(|(_, functions)| functions.get_ctx_params) else {
@@ -203,14 +291,14 @@ entry! {
         unsafe { get(operation.object.as_ptr(), params) }
     }
 
-    pub(super) fn settable_ctx_params<S: Scheme>(
+    fn settable_ctx_params<S: Scheme>(
         operation: *mut c_void,
         provider: *mut c_void,
     ) -> *const OSSL_PARAM = ptr::null(); {
         described::<S>(operation, provider, |functions| functions.settable_ctx_params)
     }
 
-    pub(super) fn gettable_ctx_params<S: Scheme>(
+    fn gettable_ctx_params<S: Scheme>(
         operation: *mut c_void,
         provider: *mut c_void,
     ) -> *const OSSL_PARAM = ptr::null(); {

@@ -65,6 +65,25 @@ unsafe extern "C" {
         strength: c_uint,
     ) -> c_int;
 
+    // openssl/params.h
+    pub(crate) fn OSSL_PARAM_get_uint(param: *const OSSL_PARAM, value: *mut c_uint) -> c_int;
+
+    // openssl/kdf.h
+    pub(crate) fn EVP_KDF_fetch(
+        context: *mut OSSL_LIB_CTX,
+        algorithm: *const c_char,
+        properties: *const c_char,
+    ) -> *mut c_void;
+    pub(crate) fn EVP_KDF_free(kdf: *mut c_void);
+    pub(crate) fn EVP_KDF_CTX_new(kdf: *mut c_void) -> *mut c_void;
+    pub(crate) fn EVP_KDF_CTX_free(context: *mut c_void);
+    pub(crate) fn EVP_KDF_derive(
+        context: *mut c_void,
+        key: *mut c_uchar,
+        length: usize,
+        params: *const OSSL_PARAM,
+    ) -> c_int;
+
     // openssl/rsa.h
     pub(crate) fn RSA_padding_check_PKCS1_OAEP_mgf1(
         to: *mut c_uchar,

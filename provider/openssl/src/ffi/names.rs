@@ -26,6 +26,12 @@ values! {
 
     /// Every part of a key: private, public, domain parameters, other parameters.
     SELECT_ALL: c_int = 0x87, "OSSL_KEYMGMT_SELECT_ALL";
+    /// The public half.
+    SELECT_PUBLIC: c_int = 0x02, "OSSL_KEYMGMT_SELECT_PUBLIC_KEY";
+    /// What a key shares with others: a group and its like.
+    SELECT_PARAMETERS: c_int = 0x84, "OSSL_KEYMGMT_SELECT_ALL_PARAMETERS";
+    /// Without what follows from the rest.
+    VALIDATE_QUICK: c_int = 1, "OSSL_KEYMGMT_VALIDATE_QUICK_CHECK";
     /// Private and public half.
     SELECT_KEY_PAIR: c_int = 0x03, "OSSL_KEYMGMT_SELECT_KEYPAIR";
 
@@ -54,22 +60,16 @@ values! {
     GROUP_NAME: &CStr = c"group", "OSSL_PKEY_PARAM_GROUP_NAME";
     PRIVATE_KEY: &CStr = c"priv", "OSSL_PKEY_PARAM_PRIV_KEY";
     PUBLIC_KEY: &CStr = c"pub", "OSSL_PKEY_PARAM_PUB_KEY";
-    ENCODED_PUBLIC_KEY: &CStr = c"encoded-pub-key", "OSSL_PKEY_PARAM_ENCODED_PUBLIC_KEY";
     EC_PUBLIC_X: &CStr = c"qx", "OSSL_PKEY_PARAM_EC_PUB_X";
     EC_PUBLIC_Y: &CStr = c"qy", "OSSL_PKEY_PARAM_EC_PUB_Y";
-    EC_P: &CStr = c"p", "OSSL_PKEY_PARAM_EC_P";
-    EC_A: &CStr = c"a", "OSSL_PKEY_PARAM_EC_A";
-    EC_B: &CStr = c"b", "OSSL_PKEY_PARAM_EC_B";
-    EC_GENERATOR: &CStr = c"generator", "OSSL_PKEY_PARAM_EC_GENERATOR";
-    EC_ORDER: &CStr = c"order", "OSSL_PKEY_PARAM_EC_ORDER";
-    EC_COFACTOR: &CStr = c"cofactor", "OSSL_PKEY_PARAM_EC_COFACTOR";
-    EC_SEED: &CStr = c"seed", "OSSL_PKEY_PARAM_EC_SEED";
-    EC_FIELD_TYPE: &CStr = c"field-type", "OSSL_PKEY_PARAM_EC_FIELD_TYPE";
     EC_ENCODING: &CStr = c"encoding", "OSSL_PKEY_PARAM_EC_ENCODING";
     EC_POINT_FORMAT: &CStr = c"point-format", "OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT";
-    EC_GROUP_CHECK: &CStr = c"group-check", "OSSL_PKEY_PARAM_EC_GROUP_CHECK_TYPE";
-    EC_INCLUDE_PUBLIC: &CStr = c"include-public", "OSSL_PKEY_PARAM_EC_INCLUDE_PUBLIC";
-    USE_COFACTOR: &CStr = c"use-cofactor-flag", "OSSL_PKEY_PARAM_USE_COFACTOR_FLAG";
+    BITS: &CStr = c"bits", "OSSL_PKEY_PARAM_BITS";
+    FFC_P: &CStr = c"p", "OSSL_PKEY_PARAM_FFC_P";
+    FFC_Q: &CStr = c"q", "OSSL_PKEY_PARAM_FFC_Q";
+    FFC_G: &CStr = c"g", "OSSL_PKEY_PARAM_FFC_G";
+    FFC_VALIDATE_LEGACY: &CStr = c"validate-legacy", "OSSL_PKEY_PARAM_FFC_VALIDATE_LEGACY";
+    DH_PRIVATE_LENGTH: &CStr = c"priv_len", "OSSL_PKEY_PARAM_DH_PRIV_LEN";
 
     DIGEST: &CStr = c"digest", "OSSL_SIGNATURE_PARAM_DIGEST";
     DIGEST_SIZE: &CStr = c"digest-size", "OSSL_SIGNATURE_PARAM_DIGEST_SIZE";
@@ -79,7 +79,18 @@ values! {
     OAEP_LABEL: &CStr = c"oaep-label", "OSSL_ASYM_CIPHER_PARAM_OAEP_LABEL";
     TLS_CLIENT_VERSION: &CStr = c"tls-client-version", "OSSL_ASYM_CIPHER_PARAM_TLS_CLIENT_VERSION";
     TLS_NEGOTIATED_VERSION: &CStr = c"tls-negotiated-version", "OSSL_ASYM_CIPHER_PARAM_TLS_NEGOTIATED_VERSION";
+    PAD: &CStr = c"pad", "OSSL_EXCHANGE_PARAM_PAD";
     KDF_TYPE: &CStr = c"kdf-type", "OSSL_EXCHANGE_PARAM_KDF_TYPE";
+    KDF_DIGEST: &CStr = c"kdf-digest", "OSSL_EXCHANGE_PARAM_KDF_DIGEST";
+    KDF_OUTPUT_LENGTH: &CStr = c"kdf-outlen", "OSSL_EXCHANGE_PARAM_KDF_OUTLEN";
+    KDF_USER_MATERIAL: &CStr = c"kdf-ukm", "OSSL_EXCHANGE_PARAM_KDF_UKM";
+
+    X963_KDF: &CStr = c"X963KDF", "OSSL_KDF_NAME_X963KDF";
+    X942_KDF: &CStr = c"X942KDF-ASN1", "OSSL_KDF_NAME_X942KDF_ASN1";
+    KDF_PARAM_KEY: &CStr = c"key", "OSSL_KDF_PARAM_KEY";
+    KDF_PARAM_INFO: &CStr = c"info", "OSSL_KDF_PARAM_INFO";
+    KDF_PARAM_UKM: &CStr = c"ukm", "OSSL_KDF_PARAM_UKM";
+    KDF_PARAM_CIPHER: &CStr = c"cekalg", "OSSL_KDF_PARAM_CEK_ALG";
 
     TLS_GROUP_ALGORITHM: &CStr = c"tls-group-alg", "OSSL_CAPABILITY_TLS_GROUP_ALG";
 

@@ -1,28 +1,20 @@
-//! EC keys. Offloaded: P-256.
+//! EC keys. Offloaded: those on P-256, P-384 and P-521.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 
-use hotspare_device::{Curve, EcKey, KeyMaterial, Kind as RequestKind};
+use hotspare_device::{Curve, EcKey, Key, KeyMaterial, Kind as RequestKind, Operation, Request};
 use openssl_sys::OSSL_PARAM;
 use zeroize::Zeroizing;
 
-use crate::core::params::{self, END, List, UNMODIFIED, described};
+use crate::core::params::{self, END, Owned, UNMODIFIED};
 use crate::entry::entry;
 use crate::ffi::functions::Keymgmt;
 use crate::ffi::names;
 use crate::ffi::types::{Constant, Dispatch};
+use crate::keymgmt::generation::{Draft, Origin};
 use crate::keymgmt::{Kind, manager};
+use crate::random;
 use crate::software::Software;
-
-/// OpenSSL's name of P-256. A curve given by its parameters has it too, if they are those of P-256.
-const P256: &str = "prime256v1";
-/// The order of P-256's group (SEC 2, 2.4.2).
-pub(crate) const P256_ORDER: [u8; 32] = [
-    0xff, 0xff, 0xff, 0xff, 0x00, 0x00, 0x00, 0x00, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xbc,
-    0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63, 0x25, 0x51,
-];
-/// A point: x and y.
-pub(crate) const POINT_BYTES: usize = 2 * Curve::P256.field_bytes();
 
 /// The kind.
 pub(crate) struct Ec;
@@ -35,61 +27,133 @@ impl Kind for Ec {
     }
 
     unsafe fn material(exported: *const OSSL_PARAM) -> Option<KeyMaterial> {
-        // SAFETY: the caller vouches for the list.
-        if !unsafe { params::is_text(exported, names::GROUP_NAME, P256) } {
-            return None;
-        }
+        let is_on = |curve: &Curve| {
+            // SAFETY: the caller vouches for the list.
+            unsafe {
+                params::is_text(exported, names::GROUP_NAME, own_name(*curve).to_str().unwrap_or_default())
+            }
+        };
+        let curve = Curve::ALL.into_iter().find(is_on)?;
         // SAFETY: as above.
         let number = unsafe { params::number(exported, names::PRIVATE_KEY) }?;
-        let scalar = padded(&number)?;
-        let zero = scalar.iter().all(|byte| *byte == 0);
-        // A scalar out of range is the software provider's to judge. Whether it is in range tells nothing about it.
-        (!zero && *scalar < P256_ORDER)
-            .then(|| KeyMaterial::Ec(EcKey { curve: Curve::P256, scalar: scalar.to_vec() }))
+        let scalar = padded(&number, curve.field_bytes())?;
+        // A scalar out of range is the software provider's to judge.
+        random::is_below(&scalar, curve.order())
+            .then(|| KeyMaterial::Ec(EcKey { curve, scalar: scalar.to_vec() }))
     }
 
     fn multiplication(functions: &Keymgmt, key: *mut c_void) -> Option<RequestKind> {
-        let mut group = [0; GROUP_NAME_BYTES];
-        let mut asked = [params::utf8(names::GROUP_NAME, &mut group), END];
-        // SAFETY: the key is the software provider's; the list ends with END and its place outlives the call.
-        let known = unsafe { functions.get_params?(key, asked.as_mut_ptr()) } == 1;
-        let name = CStr::from_bytes_until_nul(&group).ok()?;
-        (known && name.to_bytes() == P256.as_bytes()).then_some(RequestKind::EcMultiplyP256)
+        curve(functions, key).map(multiplication_on)
+    }
+
+    /// x, y.
+    fn public(functions: &Keymgmt, key: *mut c_void) -> Option<Vec<u8>> {
+        let bytes = curve(functions, key)?.field_bytes();
+        let (mut x, mut y) = ([0; FIELD_MAX_BYTES], [0; FIELD_MAX_BYTES]);
+        let mut asked = [
+            params::big_number(names::EC_PUBLIC_X, &mut x),
+            params::big_number(names::EC_PUBLIC_Y, &mut y),
+            END,
+        ];
+        // SAFETY: the key is the software provider's; the list ends with END and its places outlive the call.
+        if unsafe { functions.get_params?(key, asked.as_mut_ptr()) } != 1
+            || asked[..2].iter().any(|one| one.return_size == UNMODIFIED)
+        {
+            return None;
+        }
+        let coordinates = [padded(&params::big_endian(&x), bytes)?, padded(&params::big_endian(&y), bytes)?];
+        Some([coordinates[0].as_slice(), coordinates[1].as_slice()].concat())
+    }
+
+    fn generation(software: &Software, origin: &Origin<'_>) -> Option<RequestKind> {
+        curve_of(software, origin).map(multiplication_on)
+    }
+
+    fn draft(software: &Software, origin: &Origin<'_>) -> Option<Draft> {
+        let curve = curve_of(software, origin)?;
+        let scalar = random::below(software, curve.order())?;
+        let mut params = Owned::default();
+        params.text(names::GROUP_NAME, own_name(curve));
+        params.number(names::PRIVATE_KEY, &scalar);
+        let key = Key::new(KeyMaterial::Ec(EcKey { curve, scalar: scalar.to_vec() })).ok()?;
+        Some(Draft { request: Request::ec_multiply_generator(&key).ok()?, key, params })
+    }
+
+    fn complete(draft: &mut Draft, product: &[u8]) -> bool {
+        // SEC 1, 2.3.3: an uncompressed point.
+        draft.params.octets(names::PUBLIC_KEY, &[&[4], product].concat());
+        true
     }
 }
 
+/// Length of the longest coordinate.
+const FIELD_MAX_BYTES: usize = Curve::P521.field_bytes();
 /// Room for the name of any curve.
 const GROUP_NAME_BYTES: usize = 64;
 
-/// `number` with zeros before it, as long as a coordinate.
-fn padded(number: &[u8]) -> Option<Zeroizing<[u8; 32]>> {
-    let mut padded = Zeroizing::new([0; 32]);
-    let start = padded.len().checked_sub(number.len())?;
+/// OpenSSL's own name of `curve`. A curve given by its parameters has it too, if they are those of `curve`.
+const fn own_name(curve: Curve) -> &'static CStr {
+    match curve {
+        Curve::P384 => c"secp384r1",
+        Curve::P521 => c"secp521r1",
+        _ => c"prime256v1",
+    }
+}
+
+/// All its names.
+const fn all_names(curve: Curve) -> &'static [&'static str] {
+    match curve {
+        Curve::P384 => &["P-384", "secp384r1"],
+        Curve::P521 => &["P-521", "secp521r1"],
+        _ => &["P-256", "prime256v1", "secp256r1"],
+    }
+}
+
+fn multiplication_on(curve: Curve) -> RequestKind {
+    Operation::EcMultiply(curve).kind(2 * curve.field_bytes())
+}
+
+/// `number` with zeros before it, `length` bytes long; `None` if it is longer.
+fn padded(number: &[u8], length: usize) -> Option<Zeroizing<Vec<u8>>> {
+    let mut padded = Zeroizing::new(vec![0; length]);
+    let start = length.checked_sub(number.len())?;
     padded[start..].copy_from_slice(number);
     Some(padded)
 }
 
-/// The public point of a P-256 key of the software provider.
-pub(super) fn point(functions: &Keymgmt, key: *mut c_void) -> Option<[u8; POINT_BYTES]> {
-    let get = functions.get_params?;
-    let (mut group, mut x, mut y) = ([0; 32], [0; 32], [0; 32]);
-    let mut asked = [params::utf8(names::GROUP_NAME, &mut group), END];
+/// The answer of the software provider's key to a question for a string.
+fn text<'a>(functions: &Keymgmt, key: *mut c_void, name: &CStr, room: &'a mut [u8]) -> Option<&'a CStr> {
+    let mut asked = [params::utf8(name, room), END];
     // SAFETY: the key is the software provider's; the list ends with END and its place outlives the call.
-    if unsafe { get(key, asked.as_mut_ptr()) } != 1 || !group.starts_with(P256.as_bytes()) {
-        return None;
+    let answered = unsafe { functions.get_params?(key, asked.as_mut_ptr()) } == 1;
+    if answered { CStr::from_bytes_until_nul(room).ok() } else { None }
+}
+
+/// On which of our curves a key of the software provider is.
+fn curve(functions: &Keymgmt, key: *mut c_void) -> Option<Curve> {
+    let mut room = [0; GROUP_NAME_BYTES];
+    let name = text(functions, key, names::GROUP_NAME, &mut room)?;
+    Curve::ALL.into_iter().find(|curve| own_name(*curve) == name)
+}
+
+/// The curve of a key to be generated; `None` if it is none of ours, or the key is to be written in another way than by the
+/// curve's name and an uncompressed point.
+fn curve_of(software: &Software, origin: &Origin<'_>) -> Option<Curve> {
+    match origin {
+        Origin::Nothing => None,
+        Origin::Group(name) => {
+            let name = name.to_str().ok()?;
+            let has_it = |curve: &Curve| all_names(*curve).iter().any(|one| one.eq_ignore_ascii_case(name));
+            Curve::ALL.into_iter().find(has_it)
+        }
+        Origin::Template(template) => {
+            let (functions, key) = (&software.ec, template.software_key());
+            let mut room = [0; GROUP_NAME_BYTES];
+            let is_plain = text(functions, key, names::EC_ENCODING, &mut room)? == c"named_curve"
+                && text(functions, key, names::EC_POINT_FORMAT, &mut room)? == c"uncompressed";
+            if is_plain { curve(functions, key) } else { None }
+        }
     }
-    let mut asked =
-        [params::big_number(names::EC_PUBLIC_X, &mut x), params::big_number(names::EC_PUBLIC_Y, &mut y), END];
-    // SAFETY: as above.
-    if unsafe { get(key, asked.as_mut_ptr()) } != 1
-        || asked[..2].iter().any(|one| one.return_size == UNMODIFIED)
-    {
-        return None;
-    }
-    let mut point = [0; POINT_BYTES];
-    point[..32].copy_from_slice(&*padded(&params::big_endian(&x))?);
-    point[32..].copy_from_slice(&*padded(&params::big_endian(&y))?);
-    Some(point)
 }
 
 /// The key manager.
@@ -98,46 +162,34 @@ pub(crate) static FUNCTIONS: Constant<[Dispatch; Keymgmt::COUNT + 1]> = Constant
         gen_set_template: Some(manager::gen_set_template::<Ec>),
         set_params: Some(manager::set_params::<Ec>),
         settable_params: Some(manager::settable_params::<Ec>),
+        validate: Some(validate),
         query_operation_name: Some(query_operation_name),
-        import_types: Some(types),
-        export_types: Some(types),
         ..manager::common::<Ec>()
     }
     .dispatch(),
 );
 
-/// What a key is exported as and imported from.
-static TYPES: List<18> = Constant([
-    described(names::GROUP_NAME, names::PARAM_UTF8_STRING),
-    described(names::EC_ENCODING, names::PARAM_UTF8_STRING),
-    described(names::EC_POINT_FORMAT, names::PARAM_UTF8_STRING),
-    described(names::EC_FIELD_TYPE, names::PARAM_UTF8_STRING),
-    described(names::EC_P, names::PARAM_UNSIGNED_INTEGER),
-    described(names::EC_A, names::PARAM_UNSIGNED_INTEGER),
-    described(names::EC_B, names::PARAM_UNSIGNED_INTEGER),
-    described(names::EC_GENERATOR, names::PARAM_OCTET_STRING),
-    described(names::EC_ORDER, names::PARAM_UNSIGNED_INTEGER),
-    described(names::EC_COFACTOR, names::PARAM_UNSIGNED_INTEGER),
-    described(names::EC_SEED, names::PARAM_OCTET_STRING),
-    described(names::PUBLIC_KEY, names::PARAM_OCTET_STRING),
-    described(names::PRIVATE_KEY, names::PARAM_UNSIGNED_INTEGER),
-    described(names::USE_COFACTOR, names::PARAM_INTEGER),
-    described(names::EC_INCLUDE_PUBLIC, names::PARAM_INTEGER),
-    described(names::EC_GROUP_CHECK, names::PARAM_UTF8_STRING),
-    described(names::ENCODED_PUBLIC_KEY, names::PARAM_OCTET_STRING),
-    END,
-]);
-
 entry! {
+    /// A key exchange has its peer's public key validated, in full: OpenSSL multiplies the point by the order of its curve, which
+    /// takes as long as the exchange itself. Our curves have a cofactor of 1, so each of their points has that order, and the quick
+    /// check (the point is on the curve, and not at infinity) comes to the same.
+    fn validate(key: *const c_void, selection: c_int, how: c_int) -> c_int = 0; {
+        manager::with_key::<Ec>(key, |key, functions| {
+            let object = key.software_key();
+            let is_implied = selection == names::SELECT_PUBLIC
+                && key.context().software().is_some_and(|software| !software.is_validated())
+                && curve(functions, object).is_some();
+            let how = if is_implied { names::VALIDATE_QUICK } else { how };
+            // SAFETY: the key is the software provider's.
+            functions.validate.map_or(0, |validate| unsafe { validate(object, selection, how) })
+        })
+    }
+
     fn query_operation_name(operation: c_int) -> *const c_char = std::ptr::null(); {
         match operation {
             names::OP_KEYEXCH => c"ECDH".as_ptr(),
             names::OP_SIGNATURE => c"ECDSA".as_ptr(),
             _ => std::ptr::null(),
         }
-    }
-
-    fn types(_selection: c_int) -> *const OSSL_PARAM = std::ptr::null(); {
-        TYPES.0.as_ptr()
     }
 }

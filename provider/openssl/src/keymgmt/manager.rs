@@ -2,7 +2,6 @@
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
-use std::sync::Arc;
 
 use openssl_sys::OSSL_PARAM;
 
@@ -10,18 +9,20 @@ use crate::context::Context;
 use crate::entry::entry;
 use crate::ffi::functions::Keymgmt;
 use crate::ffi::types::Callback;
-use crate::keymgmt::{Kind, ProviderKey};
-use crate::software::{NOTHING, Object, Software};
+use crate::keymgmt::{Kind, ProviderKey, generation};
+use crate::software::{Object, Software};
+
+pub(super) use crate::keymgmt::generation::gen_set_template;
 
 /// The functions that every kind has.
 pub(crate) const fn common<K: Kind>() -> Keymgmt {
     Keymgmt {
         new: Some(new::<K>),
-        gen_init: Some(gen_init::<K>),
-        gen_set_params: Some(gen_set_params::<K>),
-        gen_settable_params: Some(gen_settable_params::<K>),
-        generate: Some(generate::<K>),
-        gen_cleanup: Some(gen_cleanup),
+        gen_init: Some(generation::gen_init::<K>),
+        gen_set_params: Some(generation::gen_set_params::<K>),
+        gen_settable_params: Some(generation::gen_settable_params::<K>),
+        generate: Some(generation::generate::<K>),
+        gen_cleanup: Some(generation::gen_cleanup),
         free: Some(free),
         get_params: Some(get_params::<K>),
         gettable_params: Some(gettable_params::<K>),
@@ -29,24 +30,11 @@ pub(crate) const fn common<K: Kind>() -> Keymgmt {
         validate: Some(validate::<K>),
         matches: Some(matches::<K>),
         import: Some(import::<K>),
+        import_types: Some(import_types::<K>),
         export: Some(export::<K>),
+        export_types: Some(export_types::<K>),
         dup: Some(dup::<K>),
         ..Keymgmt::NONE
-    }
-}
-
-/// A generation under way.
-struct Generation {
-    object: Object,
-    context: Arc<Context>,
-}
-
-impl Generation {
-    /// # Safety
-    /// `pointer` is null or was made by [`gen_init`] and not yet cleaned up; nobody else uses it now.
-    unsafe fn borrow<'a>(pointer: *mut c_void) -> Option<&'a Self> {
-        // SAFETY: as the caller says.
-        unsafe { pointer.cast::<Self>().as_ref() }
     }
 }
 
@@ -70,95 +58,6 @@ entry! {
     fn free(key: *mut c_void) {
         // SAFETY: OpenSSL gives up a key that we gave it.
         drop(unsafe { ProviderKey::from_raw(key) });
-    }
-
-    fn gen_init<K: Kind>(
-        provider: *mut c_void,
-        selection: c_int,
-        params: *const OSSL_PARAM,
-    ) -> *mut c_void = ptr::null_mut(); {
-        // SAFETY: OpenSSL passes the provider context that we gave it.
-        let context = unsafe { Context::share(provider) };
-        let Some(software) = context.software() else { return ptr::null_mut() };
-        let functions = K::functions(software);
-        let Some(init) = functions.gen_init else { return ptr::null_mut() };
-        // SAFETY: the first argument is the software provider's context, the others are OpenSSL's.
-        let object = unsafe { init(software.context(), selection, params) };
-        // SAFETY: the new generation is ours, and `gen_cleanup` belongs to it.
-        match unsafe { Object::own(object, functions.gen_cleanup) } {
-            Some(object) => Box::into_raw(Box::new(Generation { object, context })).cast(),
-            None => ptr::null_mut(),
-        }
-    }
-
-    /// The template is a key that has the parameters (a curve) for the new one.
-    pub(super) fn gen_set_template<K: Kind>(generation: *mut c_void, template: *mut c_void) -> c_int = 0; {
-        // SAFETY: both are ours.
-        let (Some(generation), Some(template)) =
-            (unsafe { Generation::borrow(generation) }, unsafe { ProviderKey::borrow::<K>(template) })
-        else {
-            return 0;
-        };
-        let Some(set) = generation.context.software().and_then(|software| K::functions(software).gen_set_template)
-        else {
-            return 0;
-        };
-        // SAFETY: both objects are the software provider's.
-        unsafe { set(generation.object.as_ptr(), template.software_key()) }
-    }
-
-    fn gen_set_params<K: Kind>(generation: *mut c_void, params: *const OSSL_PARAM) -> c_int = 0; {
-        // SAFETY: it is ours.
-        let Some(generation) = (unsafe { Generation::borrow(generation) }) else { return 0 };
-        let Some(set) = generation.context.software().and_then(|software| K::functions(software).gen_set_params)
-        else {
-            return 0;
-        };
-        // SAFETY: the object is the software provider's, the list OpenSSL's.
-        unsafe { set(generation.object.as_ptr(), params) }
-    }
-
-    fn gen_settable_params<K: Kind>(
-        generation: *mut c_void,
-        provider: *mut c_void,
-    ) -> *const OSSL_PARAM = ptr::null(); {
-        // SAFETY: OpenSSL passes the provider context that we gave it.
-        let context = unsafe { Context::share(provider) };
-        let Some(software) = context.software() else { return ptr::null() };
-        let Some(settable) = K::functions(software).gen_settable_params else { return ptr::null() };
-        // SAFETY: null, or ours.
-        let object = unsafe { Generation::borrow(generation) }.map_or(NOTHING, |generation| generation.object.as_ptr());
-        // SAFETY: both are the software provider's; it allows no generation here.
-        unsafe { settable(object, software.context()) }
-    }
-
-    /// Keys are made in software: a device has no part in it.
-    fn generate<K: Kind>(
-        generation: *mut c_void,
-        callback: Option<Callback>,
-        argument: *mut c_void,
-    ) -> *mut c_void = ptr::null_mut(); {
-        // SAFETY: it is ours.
-        let Some(generation) = (unsafe { Generation::borrow(generation) }) else { return ptr::null_mut() };
-        let context = &generation.context;
-        let Some(software) = context.software() else { return ptr::null_mut() };
-        let functions = K::functions(software);
-        let Some(generate) = functions.generate else { return ptr::null_mut() };
-        context.offload().count_passed_through();
-        // SAFETY: the object is the software provider's; the callback and its argument are OpenSSL's.
-        let object = unsafe { generate(generation.object.as_ptr(), callback, argument) };
-        // SAFETY: the new key is ours, and `free` belongs to it.
-        match unsafe { Object::own(object, functions.free) } {
-            Some(object) => ProviderKey::new::<K>(context.clone(), object).into_raw(),
-            None => ptr::null_mut(),
-        }
-    }
-
-    fn gen_cleanup(generation: *mut c_void) {
-        if !generation.is_null() {
-            // SAFETY: made by `gen_init` from a box, and given up by OpenSSL.
-            drop(unsafe { Box::from_raw(generation.cast::<Generation>()) });
-        }
     }
 
     fn get_params<K: Kind>(key: *mut c_void, params: *mut OSSL_PARAM) -> c_int = 0; {
@@ -234,14 +133,14 @@ entry! {
     }
 
     /// What a key is imported from.
-    pub(super) fn import_types<K: Kind>(selection: c_int) -> *const OSSL_PARAM = ptr::null(); {
+    fn import_types<K: Kind>(selection: c_int) -> *const OSSL_PARAM = ptr::null(); {
         let list = Software::any().and_then(|software| K::functions(software).import_types);
         // SAFETY: the list is constant.
         list.map_or(ptr::null(), |list| unsafe { list(selection) })
     }
 
     /// What a key is exported as.
-    pub(super) fn export_types<K: Kind>(selection: c_int) -> *const OSSL_PARAM = ptr::null(); {
+    fn export_types<K: Kind>(selection: c_int) -> *const OSSL_PARAM = ptr::null(); {
         let list = Software::any().and_then(|software| K::functions(software).export_types);
         // SAFETY: the list is constant.
         list.map_or(ptr::null(), |list| unsafe { list(selection) })
@@ -264,7 +163,10 @@ entry! {
 }
 
 /// Gives `body` our key and the software provider's functions; 0 if there is no such key.
-fn with_key<K: Kind>(key: *const c_void, body: impl FnOnce(&ProviderKey, &Keymgmt) -> c_int) -> c_int {
+pub(super) fn with_key<K: Kind>(
+    key: *const c_void,
+    body: impl FnOnce(&ProviderKey, &Keymgmt) -> c_int,
+) -> c_int {
     // SAFETY: only called from the entries, with the key that OpenSSL passed: null or ours.
     let Some(key) = (unsafe { ProviderKey::borrow::<K>(key) }) else { return 0 };
     let Some(software) = key.context().software() else { return 0 };

@@ -3,10 +3,12 @@
 //! Every key that the software provider takes is taken: generation and import of a key that is not offloaded must work as
 //! without us.
 
+pub(crate) mod dh;
 pub(crate) mod ec;
+pub(crate) mod generation;
 pub(crate) mod manager;
+pub(crate) mod montgomery;
 pub(crate) mod rsa;
-pub(crate) mod x25519;
 
 use std::ffi::{c_int, c_void};
 use std::ptr;
@@ -18,6 +20,7 @@ use openssl_sys::OSSL_PARAM;
 use crate::context::Context;
 use crate::ffi::functions::Keymgmt;
 use crate::ffi::names;
+use crate::keymgmt::generation::{Draft, Origin};
 use crate::software::{Object, Software};
 
 /// A kind of keys.
@@ -40,6 +43,30 @@ pub(crate) trait Kind: 'static {
         let _ = (functions, key);
         None
     }
+
+    /// The public half of `key`, a key of the software provider, as requests take it; `None` if it has none or is not offloaded.
+    fn public(functions: &Keymgmt, key: *mut c_void) -> Option<Vec<u8>> {
+        let _ = (functions, key);
+        None
+    }
+
+    /// The kind of request that generating a key is whose group comes from `origin`; `None`: no device has a part in it. Cheap.
+    fn generation(software: &Software, origin: &Origin<'_>) -> Option<RequestKind> {
+        let _ = (software, origin);
+        None
+    }
+
+    /// Draws the private half of a new key; `None` if that is left to the software provider after all.
+    fn draft(software: &Software, origin: &Origin<'_>) -> Option<Draft> {
+        let _ = (software, origin);
+        None
+    }
+
+    /// Adds the public half, which is the result of the request. False if it can't be one.
+    fn complete(draft: &mut Draft, product: &[u8]) -> bool {
+        let _ = (draft, product);
+        false
+    }
 }
 
 /// A key, as OpenSSL holds it. Used by many threads at once.
@@ -58,7 +85,7 @@ pub(crate) struct ProviderKey {
 struct Derived {
     /// By [`Half`].
     keys: [Option<Option<Key>>; 2],
-    point: Option<[u8; ec::POINT_BYTES]>,
+    public: Option<Arc<[u8]>>,
 }
 
 /// Which operations a key of the offload's is for.
@@ -146,15 +173,22 @@ impl ProviderKey {
         derived.keys[half as usize].get_or_insert(made).clone()
     }
 
-    /// The public point of a P-256 key; `None` if it has none or is on another curve.
-    pub(crate) fn point(&self) -> Option<[u8; ec::POINT_BYTES]> {
-        if let Some(known) = self.derived.read().unwrap_or_else(PoisonError::into_inner).point {
-            return Some(known);
+    /// The key for the offload is known already.
+    pub(crate) fn remember(&self, key: Key) {
+        self.derived.write().unwrap_or_else(PoisonError::into_inner).keys[Half::Private as usize] =
+            Some(Some(key));
+    }
+
+    /// The public half as requests take it; `None` if there is none, or it is of no kind that is offloaded. Asked for once, until
+    /// the key is changed.
+    pub(crate) fn public<K: Kind>(&self) -> Option<Arc<[u8]>> {
+        if let Some(known) = &self.derived.read().unwrap_or_else(PoisonError::into_inner).public {
+            return Some(known.clone());
         }
-        let functions = ec::Ec::functions(self.context.software()?);
-        let point = ec::point(functions, self.software_key())?;
-        self.derived.write().unwrap_or_else(PoisonError::into_inner).point = Some(point);
-        Some(point)
+        let public: Arc<[u8]> =
+            K::public(K::functions(self.context.software()?), self.software_key())?.into();
+        self.derived.write().unwrap_or_else(PoisonError::into_inner).public = Some(public.clone());
+        Some(public)
     }
 
     /// Forgets what was made from the key: it is about to change, or has changed.

@@ -120,12 +120,7 @@ pub(crate) static PSS_FUNCTIONS: Constant<[Dispatch; Keymgmt::COUNT + 1]> =
     Constant(functions::<RsaPss>().dispatch());
 
 const fn functions<K: Kind>() -> Keymgmt {
-    Keymgmt {
-        query_operation_name: Some(query_operation_name),
-        import_types: Some(manager::import_types::<K>),
-        export_types: Some(manager::export_types::<K>),
-        ..manager::common::<K>()
-    }
+    Keymgmt { query_operation_name: Some(query_operation_name), ..manager::common::<K>() }
 }
 
 entry! {
