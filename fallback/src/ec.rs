@@ -45,8 +45,6 @@ pub(crate) struct Group {
     group: NonNull<ossl::EC_GROUP>,
     curve: Curve,
     order: Number,
-    /// The same, as long as a coordinate.
-    order_bytes: [u8; COORDINATE_MAX_BYTES],
 }
 
 // SAFETY: an EC_GROUP that nobody changes may be read by many threads at once; this type never changes it.
@@ -66,17 +64,11 @@ impl Group {
             Curve::P521 => ossl::NID_secp521r1,
             _ => return Err(unknown_curve()),
         };
-        let order = Number::new(&[])?;
+        let order = Number::public(curve.order())?;
         // SAFETY: the context and the string are valid for the call.
         let group = unsafe { ffi::EC_GROUP_new_by_curve_name_ex(context.as_ptr(), properties.as_ptr(), nid) };
         let group = NonNull::new(group).ok_or(Failure::OpenSsl("making a curve"))?;
-        let mut group = Self { group, curve, order, order_bytes: [0; COORDINATE_MAX_BYTES] };
-        // SAFETY: group and number are valid, and nobody else has them yet; the scratch may be null.
-        check("the order of a curve", unsafe {
-            ossl::EC_GROUP_get_order(group.as_ptr(), group.order.as_ptr(), ptr::null_mut())
-        })?;
-        group.order.write(&mut group.order_bytes[..curve.field_bytes()])?;
-        Ok(group)
+        Ok(Self { group, curve, order })
     }
 
     /// The point (`x`, `y`); none if it is not on the curve or a coordinate is not below the field's prime.
@@ -110,12 +102,6 @@ impl Group {
     /// How many points the curve has.
     pub(crate) fn order(&self) -> &Number {
         &self.order
-    }
-
-    /// Whether a number as long as a coordinate is above 0 and below the order. Takes time that depends on it: for public
-    /// numbers only.
-    pub(crate) fn has_public_scalar(&self, number: &[u8]) -> bool {
-        number < &self.order_bytes[..self.curve.field_bytes()] && number.iter().any(|byte| *byte != 0)
     }
 
     /// The point (`x`, `y`) encoded as SEC 1, 2.3.3, has it, without compression.
