@@ -47,7 +47,9 @@ fn the_commands_of_the_page_about_openssl_work() {
     let places = BTreeMap::from([
         ("target/release", built.display().to_string()),
         ("/usr/lib/x86_64-linux-gnu/ossl-modules", inside("modules")),
-        ("/usr/local/bin", inside("bin")),
+        ("/usr/bin", inside("bin")),
+        ("hb-daemon/", concat!(env!("CARGO_MANIFEST_DIR"), "/../hb-daemon/").to_owned()),
+        ("/etc/systemd/system", inside("units")),
         ("/etc/hotspare", inside("etc")),
         ("/run/emulator", emulator.root().display().to_string()),
         ("/run/hotspare/stats", inside("stats")),
