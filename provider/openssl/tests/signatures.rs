@@ -203,6 +203,8 @@ fn what_is_offloaded_and_what_is_not() {
         ("rsa2048", "-sigopt rsa_padding_mode:pss", true),
         ("rsa2048", "-sigopt rsa_padding_mode:x931", true),
         ("p256", "", true),
+        ("p384", "", true),
+        ("p521", "", true),
         ("rsa1024", "", false),
         ("pss1024", "", false),
         ("k256", "", false),
