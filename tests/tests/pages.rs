@@ -97,6 +97,38 @@ fn files_that_two_pages_have_are_the_same() {
     assert_eq!(file(OPENSSL, "/etc/hotspare/openssl.cnf"), file(NGINX, "/etc/nginx/openssl.cnf"));
 }
 
+/// `INFO device in use device=...` in a page is a line of the log: its words stand in a source.
+#[test]
+fn the_log_lines_of_the_pages_are_written_somewhere() {
+    let mut sources = String::new();
+    for room in ["offload/src", "provider/openssl/src"] {
+        read_all(&Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(room), &mut sources);
+    }
+    let mut found = 0;
+    for page in [OPENSSL, NGINX, HAPROXY] {
+        // Every second part lies between two backquotes, with the fences taken out.
+        for quoted in page.replace("```", "").split('`').skip(1).step_by(2) {
+            let message = ["INFO ", "WARN ", "ERROR "].iter().find_map(|level| quoted.strip_prefix(level));
+            let Some(message) = message else { continue };
+            let words = message.split(" ...").next().unwrap().split(" device=").next().unwrap();
+            assert!(sources.contains(&format!("\"{words}\"")), "nobody writes `{words}`");
+            found += 1;
+        }
+    }
+    assert!(found > 5, "{found}");
+}
+
+fn read_all(directory: &Path, text: &mut String) {
+    for entry in fs::read_dir(directory).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            read_all(&path, text);
+        } else {
+            text.push_str(&fs::read_to_string(&path).unwrap());
+        }
+    }
+}
+
 #[test]
 fn systemd_understands_the_units_lines() {
     let Ok(version) = Command::new("systemd-analyze").arg("--version").output() else {
