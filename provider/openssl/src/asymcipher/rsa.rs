@@ -1,14 +1,14 @@
 //! RSA decryption in the offload: the bare operation there, the padding taken off here. Encryption is cheap and passed on.
 //!
-//! PKCS#1 v1.5 is only ours where the installed OpenSSL reports a bad padding to the caller (before implicit rejection);
-//! later versions answer with a made-up message that only the software provider can make.
+//! PKCS#1 v1.5 answers a bad padding as the installed OpenSSL does: with an error, or (since 3.2, unless it is switched off) with
+//! a made-up message.
 
 use std::ffi::{CStr, c_int, c_uint, c_void};
 use std::ptr;
 
 use hotspare_device::{Key, KeyMaterial, Request};
 
-use crate::asymcipher::tls;
+use crate::asymcipher::{rejection, tls};
 use crate::context::{Context, Refused};
 use crate::core::params::{self, END, UNMODIFIED};
 use crate::digest::Digest;
@@ -29,6 +29,8 @@ pub(super) enum Padding {
     None,
     /// PKCS#1 v1.5, with an error for a bad one.
     Pkcs1,
+    /// PKCS#1 v1.5, with a made-up message for a bad one; the digest is SHA-256.
+    Rejecting(Digest),
     /// OAEP.
     Oaep { digest: Digest, mgf1: Digest, label: Vec<u8> },
     /// PKCS#1 v1.5 around the premaster secret of a TLS handshake.
@@ -41,7 +43,7 @@ impl Padding {
         let functions = &software.rsa_cipher;
         let get = functions.get_ctx_params?;
         let (mut mode, mut label) = (0, ptr::null());
-        let (mut client, mut negotiated): (c_uint, c_uint) = (0, 0);
+        let (mut client, mut negotiated, mut rejects): (c_uint, c_uint, c_uint) = (0, 0, 0);
         let (mut digest, mut mgf1) = ([0; DIGEST_NAME_BYTES], [0; DIGEST_NAME_BYTES]);
         let mut asked = [
             params::integer(names::PAD_MODE, &mut mode),
@@ -50,6 +52,8 @@ impl Padding {
             params::octet_pointer(names::OAEP_LABEL, &mut label),
             params::unsigned(names::TLS_CLIENT_VERSION, &mut client),
             params::unsigned(names::TLS_NEGOTIATED_VERSION, &mut negotiated),
+            // Without an answer it stays 0: OpenSSL before 3.2 does not know it.
+            params::unsigned(names::IMPLICIT_REJECTION, &mut rejects),
             END,
         ];
         // SAFETY: the operation is the software provider's; the list ends with END and its places outlive the call.
@@ -58,7 +62,8 @@ impl Padding {
         }
         match mode {
             names::PADDING_NONE => Some(Self::None),
-            names::PADDING_PKCS1 => (!rejects_implicitly(software, operation)).then_some(Self::Pkcs1),
+            names::PADDING_PKCS1 if rejects == 0 => Some(Self::Pkcs1),
+            names::PADDING_PKCS1 => software.digest(c"SHA256").map(Self::Rejecting),
             names::PADDING_OAEP => {
                 let digest = software.digest(CStr::from_bytes_until_nul(&digest).ok()?)?;
                 let mgf1 = match CStr::from_bytes_until_nul(&mgf1).ok()? {
@@ -94,19 +99,25 @@ impl Padding {
             Ok(_) | Err(Refused::Invalid) => return Outcome::Software,
             Err(Refused::Raised) => return Outcome::Failed,
         };
-        match self.remove(context, &padded, output) {
-            Some(message) => Outcome::Done(message),
-            None => Outcome::Failed,
-        }
+        let message = match self {
+            Self::Tls(versions) => versions.remove(context, &padded, output),
+            Self::Rejecting(sha256) => {
+                let Some(private) = &numbers.private else { return Outcome::Software };
+                rejection::remove(sha256, &private.exponent, input, &padded, output)
+            }
+            _ => self.remove(&padded, output),
+        };
+        message.map_or(Outcome::Failed, Outcome::Done)
     }
 
-    /// Takes the padding off; the message's length. All checks run in constant time and leave the error, if any.
-    fn remove(&self, context: &Context, padded: &[u8], output: &mut [u8]) -> Option<usize> {
+    /// Takes a padding off that OpenSSL has a public function for; the message's length. Its checks run in constant time and leave
+    /// the error, if any.
+    fn remove(&self, padded: &[u8], output: &mut [u8]) -> Option<usize> {
         let length = c_int::try_from(padded.len()).ok()?;
         let room = c_int::try_from(output.len()).ok()?;
         let (to, from) = (output.as_mut_ptr(), padded.as_ptr());
         let message = match self {
-            Self::Tls(versions) => return versions.remove(context, padded, output),
+            Self::Rejecting(_) | Self::Tls(_) => return None,
             Self::None => {
                 output.get_mut(..padded.len())?.copy_from_slice(padded);
                 length
@@ -135,13 +146,4 @@ impl Padding {
         };
         usize::try_from(message).ok()
     }
-}
-
-/// Whether this OpenSSL knows implicit rejection. If it does, PKCS#1 v1.5 is not ours, whether it is switched on or not.
-fn rejects_implicitly(software: &Software, operation: *mut c_void) -> bool {
-    let Some(settable) = software.rsa_cipher.settable_ctx_params else { return true };
-    // SAFETY: both are the software provider's.
-    let list = unsafe { settable(operation, software.context()) };
-    // SAFETY: the software provider's list of what can be set.
-    unsafe { params::find(list, names::IMPLICIT_REJECTION) }.is_some()
 }

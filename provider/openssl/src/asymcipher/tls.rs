@@ -4,10 +4,10 @@
 //! wrong with it, or with the version that begins the secret, the answer is a random secret, and the handshake fails later.
 
 use std::ffi::c_uint;
-use std::hint::black_box;
 
 use zeroize::Zeroizing;
 
+use crate::asymcipher::constant_time::{is_zero, select_byte};
 use crate::context::Context;
 use crate::core::errors::Reason;
 
@@ -57,19 +57,11 @@ impl Versions {
             |version: [u8; 2]| is_zero(secret[0] ^ version[0]) & is_zero(secret[1] ^ version[1]);
         let client = begins_with(self.client);
         good &= client | self.negotiated.map_or(0, begins_with);
-        let good = black_box(good);
         for ((to, secret), made_up) in output.iter_mut().zip(secret).zip(made_up) {
-            *to = (secret & good) | (made_up & !good);
+            *to = select_byte(good, *secret, *made_up);
         }
         Some(PREMASTER_BYTES)
     }
-}
-
-/// ff for zero, 0 for all else, without a branch.
-fn is_zero(byte: u8) -> u8 {
-    let byte = black_box(byte);
-    // Of a number and its negative one has the highest bit, unless the number is zero.
-    ((byte | byte.wrapping_neg()) >> 7).wrapping_sub(1)
 }
 
 #[cfg(test)]
@@ -90,12 +82,6 @@ mod tests {
         padded[128 - PREMASTER_BYTES - 1] = 0;
         padded[128 - PREMASTER_BYTES..][..2].copy_from_slice(&[3, 3]);
         padded
-    }
-
-    #[test]
-    fn zero_and_nothing_else_is_zero() {
-        assert_eq!(is_zero(0), 0xff);
-        assert!((1..=255).all(|byte| is_zero(byte) == 0));
     }
 
     #[test]
