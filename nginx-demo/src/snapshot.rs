@@ -128,7 +128,7 @@ impl Snapshot {
     }
 
     /// The usual time of a request that ended since `earlier`, in milliseconds, rounded up: what 99 of 100 took at most. It
-    /// has to cover the longest operation, the RSA signature, which a quarter of all requests are.
+    /// has to cover the longest operation, the RSA signature, which every sixth request is.
     pub(crate) fn usual_ms_since(&self, earlier: &Self) -> f64 {
         Percentiles::of(&grown(self.sum.latencies(), earlier.sum.latencies())).p99
     }
