@@ -4,44 +4,10 @@
 
 mod support;
 
-use std::process::Stdio;
-use std::time::{Duration, Instant};
-
-use support::{Bench, Side, module, text};
-
-/// A run that takes longer has come to a standstill.
-const LIMIT: Duration = Duration::from_secs(120);
+use support::Bench;
 
 fn run(what: &str) {
-    let bench = Bench::new();
-    let program = bench.compile("embedding");
-    let module = module();
-    let mut child = bench
-        .command(Side::Default, program)
-        .arg(module.parent().unwrap())
-        .args(["libhotspare_openssl", what])
-        .env("HOTSPARE_STATS_DIR", bench.path("stats"))
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut errors = child.stderr.take().unwrap();
-    let said = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        let _ = std::io::Read::read_to_end(&mut errors, &mut said);
-        said
-    });
-    let start = Instant::now();
-    let status = loop {
-        match child.try_wait().unwrap() {
-            Some(status) => break status,
-            None if start.elapsed() > LIMIT => {
-                child.kill().unwrap();
-                break child.wait().unwrap();
-            }
-            None => std::thread::sleep(Duration::from_millis(10)),
-        }
-    };
-    assert!(status.success(), "{what}: {status}: {}", text(&said.join().unwrap()));
+    Bench::new().run_program("embedding", what);
 }
 
 #[test]

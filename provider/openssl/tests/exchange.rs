@@ -212,3 +212,34 @@ fn compare_failure(bench: &Bench, arguments: &str) {
     let said = outputs.map(|output| reasons(&output.stderr));
     assert_eq!(said[0], said[1], "{arguments}");
 }
+
+/// In one process, by OpenSSL's library: what the command does not do.
+#[test]
+fn keys_are_those_of_the_default_provider() {
+    Bench::new().run_program("exchanges", "keys");
+}
+
+#[test]
+fn secrets_and_errors_are_those_of_the_default_provider() {
+    Bench::new().run_program("exchanges", "exchanges");
+}
+
+#[test]
+fn key_derivation_functions_are_those_of_the_default_provider() {
+    Bench::new().run_program("exchanges", "settings");
+}
+
+#[test]
+fn public_numbers_are_checked_as_the_default_provider_checks_them() {
+    Bench::new().run_program("exchanges", "numbers");
+}
+
+#[test]
+fn peers_are_refused_as_the_default_provider_refuses_them() {
+    Bench::new().run_program("exchanges", "peers");
+}
+
+#[test]
+fn secrets_with_leading_zeros() {
+    Bench::new().run_program("exchanges", "padding");
+}

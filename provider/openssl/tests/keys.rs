@@ -26,6 +26,12 @@ const KINDS: &[&str] = &[
     "-algorithm X25519",
     "-algorithm X448",
     "-algorithm ED25519",
+    "-algorithm DH -pkeyopt group:ffdhe2048",
+    "-algorithm DH -pkeyopt group:modp_3072",
+    "-algorithm DH -pkeyopt group:modp_1536",
+    "-algorithm DH -pkeyopt group:ffdhe2048 -pkeyopt priv_len:300",
+    "-algorithm DHX -pkeyopt group:ffdhe2048",
+    "-algorithm DHX -pkeyopt dh_rfc5114:2",
 ];
 
 #[test]
@@ -74,6 +80,33 @@ fn parameters_make_keys_of_their_curve() {
 }
 
 #[test]
+fn parameters_of_dh() {
+    let bench = Bench::new();
+    // Small ones: a prime of them is found in a moment.
+    for arguments in [
+        "genpkey -genparam -algorithm DH -pkeyopt dh_paramgen_prime_len:512 -out dh.pem",
+        "genpkey -genparam -algorithm DH -pkeyopt dh_paramgen_prime_len:512 -pkeyopt dh_paramgen_generator:5 -out dh.pem",
+        "genpkey -genparam -algorithm DH -pkeyopt group:ffdhe3072 -out dh.pem",
+        "genpkey -genparam -algorithm DHX -pkeyopt dh_rfc5114:1 -out dh.pem",
+        "genpkey -genparam -algorithm DHX -pkeyopt type:fips186_4 -pkeyopt pbits:1024 -pkeyopt qbits:160 -out dh.pem",
+        "dhparam -out dh.pem 512",
+        "dhparam -dsaparam -out dh.pem 1024",
+    ] {
+        bench.openssl(Side::Hotspare, arguments);
+        let shown = SIDES.map(|side| text(&bench.openssl(side, "pkeyparam -in dh.pem -text -check")));
+        assert_eq!(shown[0], shown[1], "{arguments}");
+        // The check of parameters itself, on both sides; parameters of the DSA's kind are no safe primes.
+        let checked = SIDES.map(|side| bench.try_openssl(side, "dhparam -in dh.pem -check -noout"));
+        assert_eq!(text(&checked[0].stderr), text(&checked[1].stderr), "{arguments}");
+        for side in SIDES {
+            bench.openssl(side, "genpkey -paramfile dh.pem -out key.pem");
+            let shown = SIDES.map(|side| text(&bench.openssl(side, "pkey -in key.pem -text -noout -check")));
+            assert_eq!(shown[0], shown[1], "{arguments}");
+        }
+    }
+}
+
+#[test]
 fn what_the_default_provider_refuses_is_refused_the_same_way() {
     let bench = Bench::new();
     for arguments in [
@@ -82,6 +115,11 @@ fn what_the_default_provider_refuses_is_refused_the_same_way() {
         "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-257",
         "genpkey -algorithm EC",
         "genpkey -algorithm X25519 -pkeyopt group:X448",
+        "genpkey -algorithm DH",
+        "genpkey -algorithm DH -pkeyopt group:ffdhe1024",
+        "genpkey -algorithm DH -pkeyopt group:ffdhe2048 -pkeyopt priv_len:100",
+        "genpkey -algorithm DH -pkeyopt group:ffdhe2048 -pkeyopt seed:0102",
+        "genpkey -algorithm DHX -pkeyopt group:ffdhe2048 -pkeyopt dh_paramgen_generator:5",
     ] {
         let outputs = SIDES.map(|side| bench.try_openssl(side, arguments));
         assert_eq!(outputs[0].status.code(), outputs[1].status.code(), "{arguments}");

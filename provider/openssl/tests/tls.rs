@@ -162,6 +162,39 @@ fn handshakes_of_all_sides_versions_certificates_and_groups() {
 }
 
 #[test]
+fn handshakes_with_finite_fields() {
+    let bench = bench_with_certificates("");
+    bench.openssl(Side::Default, "dhparam -dsaparam -out dh.pem 2048");
+    for server_side in SIDES {
+        let groups = "-groups ffdhe2048:ffdhe3072:ffdhe4096:ffdhe6144:ffdhe8192";
+        let server = Server::start(&bench, server_side, &format!("-cert rsa.pem -key rsa.key {groups}"));
+        let file = Server::start(
+            &bench,
+            server_side,
+            "-cert rsa.pem -key rsa.key -dhparam dh.pem -cipher DHE:@SECLEVEL=1",
+        );
+        for client_side in SIDES {
+            if (server_side, client_side) == (Side::Default, Side::Default) {
+                continue;
+            }
+            let connect = |server: &Server, arguments: &str, shown: &str| {
+                let said = server
+                    .connect(&bench, client_side, arguments)
+                    .unwrap_or_else(|said| panic!("{server_side:?} {client_side:?} {arguments}: {said}"));
+                let key = said.lines().find(|line| line.contains("Temp Key")).unwrap_or(&said);
+                assert!(key.contains(shown), "{arguments}: {key}");
+            };
+            for bits in [2048, 3072, 4096, 8192] {
+                connect(&server, &format!("-tls1_3 -groups ffdhe{bits}"), &format!("DH, {bits} bits"));
+            }
+            // The server's own choice of a group by the strength of its certificate, and parameters from a file.
+            connect(&server, "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256", "DH, ");
+            connect(&file, "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=1", "DH, 2048 bits");
+        }
+    }
+}
+
+#[test]
 fn other_ways_to_shake_hands() {
     let bench = bench_with_certificates("");
     let server = Server::start(&bench, Side::Hotspare, "-cert rsa.pem -key rsa.key");

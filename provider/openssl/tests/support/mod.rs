@@ -3,9 +3,14 @@
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::ffi::OsStr;
+use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// A program that takes longer has come to a standstill.
+const PROGRAM_LIMIT: Duration = Duration::from_secs(120);
 
 /// The module, as `cargo build --release -p hotspare-provider-openssl` leaves it.
 pub(crate) fn module() -> PathBuf {
@@ -118,6 +123,37 @@ impl Bench {
             .unwrap();
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
         binary
+    }
+
+    /// Runs a C program of `tests/programs` to its end, with the module's folder and name and `what` as arguments; it must succeed.
+    pub(crate) fn run_program(&self, name: &str, what: &str) {
+        let (program, module) = (self.compile(name), module());
+        let mut child = self
+            .command(Side::Default, program)
+            .arg(module.parent().unwrap())
+            .args(["libhotspare_openssl", what])
+            .env("HOTSPARE_STATS_DIR", self.path("stats"))
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut errors = child.stderr.take().unwrap();
+        let said = std::thread::spawn(move || {
+            let mut said = Vec::new();
+            let _ = errors.read_to_end(&mut said);
+            said
+        });
+        let start = Instant::now();
+        let status = loop {
+            match child.try_wait().unwrap() {
+                Some(status) => break status,
+                None if start.elapsed() > PROGRAM_LIMIT => {
+                    child.kill().unwrap();
+                    break child.wait().unwrap();
+                }
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        assert!(status.success(), "{name} {what}: {status}: {}", text(&said.join().unwrap()));
     }
 }
 
