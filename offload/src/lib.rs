@@ -179,6 +179,13 @@ impl Offload {
         }
     }
 
+    /// Counts a job of the application's that a face had paused until its request had moved on.
+    pub fn count_paused(&self) {
+        if let Some(process) = self.process.current() {
+            process.core.stats.count(Counter::JobsPaused);
+        }
+    }
+
     /// Ends what runs in this process: threads are joined, instances are given back, and requests that wait for a device are
     /// left to their owners, who compute them. What is submitted afterwards is computed in software. Always succeeds, twice
     /// does no harm.

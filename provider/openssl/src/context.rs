@@ -9,6 +9,7 @@ use once_cell::race::OnceRef;
 
 use crate::core::Core;
 use crate::core::errors::Reason;
+use crate::job;
 use crate::settings::Settings;
 use crate::software::Software;
 
@@ -24,7 +25,7 @@ pub(crate) struct Context {
 
 /// Why the hardware path has no result for the caller.
 pub(crate) enum Refused {
-    /// The input can't be computed: the software path says why, in the installed OpenSSL's words.
+    /// The input can't be computed, or not here: the software path computes it, or says why not in the installed OpenSSL's words.
     Invalid,
     /// The error is on the queue.
     Raised,
@@ -84,10 +85,31 @@ impl Context {
         }
     }
 
-    /// Has `request` computed, and waits for it.
+    /// Has `request` computed, and waits for it. In an ASYNC job the wait is a pause, which may last for ever: the caller's frames own
+    /// nothing that must be freed or wiped (`crate::job`).
     pub(crate) fn execute(&self, request: Request) -> Result<Output, Refused> {
-        self.offload.execute(request).map_err(|error| match error {
-            Error::Invalid(_) => Refused::Invalid,
+        job::execute(&self.offload, request).map_err(|error| self.refuse(error))
+    }
+
+    /// The same for a caller that owns something meanwhile. He has it back if the result is good.
+    #[allow(dead_code, reason = "key generation on devices is about to use it")]
+    pub(crate) fn execute_with<T: Send + 'static>(
+        &self,
+        request: Request,
+        held: T,
+    ) -> Result<(Output, T), Refused> {
+        let (result, held) = job::execute_with(&self.offload, request, held);
+        match (result, held) {
+            (Ok(output), Some(held)) => Ok((output, held)),
+            (Ok(_), None) => Err(Refused::Invalid),
+            (Err(error), _) => Err(self.refuse(error)),
+        }
+    }
+
+    fn refuse(&self, error: Error) -> Refused {
+        match error {
+            // A child has resumed a job of its parent's: it computes for itself.
+            Error::Invalid(_) | Error::Forked => Refused::Invalid,
             Error::HardwareRequired => {
                 self.core.raise(Reason::HardwareRequired, "see `hotspare status`");
                 Refused::Raised
@@ -96,6 +118,6 @@ impl Context {
                 self.core.raise(Reason::Software, &other.to_string());
                 Refused::Raised
             }
-        })
+        }
     }
 }

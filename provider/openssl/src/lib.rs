@@ -12,6 +12,7 @@ mod digest;
 mod entry;
 mod exchange;
 mod ffi;
+mod job;
 mod keymgmt;
 mod log;
 mod operation;

@@ -6,6 +6,15 @@ use openssl_sys::{EVP_MD, EVP_MD_CTX, OSSL_LIB_CTX, OSSL_PARAM, OSSL_PROVIDER};
 
 use super::types::{Algorithm, Callback};
 
+/// `ASYNC_JOB`.
+pub(crate) enum AsyncJob {}
+/// `ASYNC_WAIT_CTX`.
+pub(crate) enum AsyncWaitContext {}
+/// `ASYNC_callback_fn`.
+pub(crate) type AsyncCallback = unsafe extern "C" fn(*mut c_void) -> c_int;
+/// What `ASYNC_WAIT_CTX_free` calls for a descriptor: with context, key, descriptor and data.
+pub(crate) type AsyncCleanup = unsafe extern "C" fn(*mut AsyncWaitContext, *const c_void, c_int, *mut c_void);
+
 unsafe extern "C" {
     // openssl/provider.h
     pub(crate) fn OSSL_PROVIDER_query_operation(
@@ -25,6 +34,31 @@ unsafe extern "C" {
         callback: Option<Callback>,
         argument: *mut c_void,
     ) -> c_int;
+
+    // openssl/async.h
+    pub(crate) fn ASYNC_get_current_job() -> *mut AsyncJob;
+    pub(crate) fn ASYNC_get_wait_ctx(job: *mut AsyncJob) -> *mut AsyncWaitContext;
+    pub(crate) fn ASYNC_pause_job() -> c_int;
+    pub(crate) fn ASYNC_WAIT_CTX_get_callback(
+        context: *mut AsyncWaitContext,
+        callback: *mut Option<AsyncCallback>,
+        argument: *mut *mut c_void,
+    ) -> c_int;
+    pub(crate) fn ASYNC_WAIT_CTX_get_fd(
+        context: *mut AsyncWaitContext,
+        key: *const c_void,
+        descriptor: *mut c_int,
+        data: *mut *mut c_void,
+    ) -> c_int;
+    pub(crate) fn ASYNC_WAIT_CTX_set_wait_fd(
+        context: *mut AsyncWaitContext,
+        key: *const c_void,
+        descriptor: c_int,
+        data: *mut c_void,
+        cleanup: Option<AsyncCleanup>,
+    ) -> c_int;
+    pub(crate) fn ASYNC_WAIT_CTX_clear_fd(context: *mut AsyncWaitContext, key: *const c_void) -> c_int;
+    pub(crate) fn ASYNC_WAIT_CTX_set_status(context: *mut AsyncWaitContext, status: c_int) -> c_int;
 
     // openssl/err.h
     pub(crate) fn ERR_add_error_txt(separator: *const c_char, text: *const c_char);

@@ -89,9 +89,10 @@ impl Scheme for Ecdsa {
             context.core().raise(Reason::Random, "for the nonce of an ECDSA signature");
             return Outcome::Failed;
         };
-        let Ok(request) = Request::ecdsa_sign(key, digest, nonce.as_bytes()) else {
-            return Outcome::Software;
-        };
+        let request = Request::ecdsa_sign(key, digest, nonce.as_bytes());
+        // A job may never come back from its pause.
+        drop(nonce);
+        let Ok(request) = request else { return Outcome::Software };
         match context.execute(request) {
             Ok(signature) => {
                 let (r, s) = signature.split_at(signature.len() / 2);
