@@ -5,6 +5,7 @@ mod evp;
 mod idle;
 mod neighbour;
 mod offload;
+mod ready;
 mod rig;
 mod ring;
 
@@ -27,6 +28,8 @@ pub enum Subject {
     Synchronous,
     /// Tickets through `offload`, whose owner polls.
     Tickets,
+    /// Tickets through `offload`, whose owner sleeps and is woken.
+    Woken,
     /// EVP in ASYNC jobs.
     EvpJobs,
     /// EVP without jobs.
@@ -67,6 +70,7 @@ pub fn run(options: &PlayOptions) -> Result<(), BenchError> {
         Subject::RingStream => ring::stream(time)?,
         Subject::Synchronous => offload::synchronous(time)?,
         Subject::Tickets => offload::tickets(time, options.devices)?,
+        Subject::Woken => offload::woken(time, options.devices)?,
         Subject::EvpJobs => evp::jobs(time, options.module.as_deref())?,
         Subject::EvpPlain => evp::plain(time, options.module.as_deref())?,
         Subject::EmptyJobs => evp::empty_jobs(time)?,

@@ -4,34 +4,38 @@ use crate::bars;
 use crate::error::BenchError;
 use crate::play::{ALONE, BESIDE, PROCESSOR_NANOS};
 use crate::report::{Row, Unit};
+use crate::samples::Samples;
 
-use super::stage::{Stage, named};
+use super::stage::{Medians, Stage, named};
+
+const NAME: &str = "devices";
 
 pub(super) fn run(stage: &Stage) -> Result<Vec<Row>, BenchError> {
-    const NAME: &str = "devices";
-    let played =
-        stage.in_turn(&[&["neighbour"], &["tickets", "--devices", "1"], &["tickets", "--devices", "16"]])?;
-    let [neighbour, one, sixteen] = &played[..] else {
+    let played = stage.in_turn(&[
+        &["neighbour"],
+        &["tickets", "--devices", "1"],
+        &["tickets", "--devices", "16"],
+        &["woken", "--devices", "1"],
+        &["woken", "--devices", "16"],
+    ])?;
+    let [neighbour, polled_one, polled_sixteen, woken_one, woken_sixteen] = &played[..] else {
         return Err(BenchError::Hotspare("not all subjects were played".to_owned()));
     };
+    let (alone, beside) = (named(neighbour, ALONE)?, named(neighbour, BESIDE)?);
+    Ok(vec![
+        Row::new(NAME, "longest completion, beyond the usual and the watchdog's", Unit::Micros, alone),
+        Row::new(NAME, "the same beside a request of 100 ms on the other device", Unit::Micros, beside)
+            .bar(bars::DELAY_BESIDE_SLOW_MICROS),
+        sixteen("owner polls", polled_one, polled_sixteen)?,
+        sixteen("owner sleeps", woken_one, woken_sixteen)?,
+    ])
+}
+
+fn sixteen(how: &str, one: &Medians, sixteen: &Medians) -> Result<Row, BenchError> {
     let (one, sixteen) = (named(one, PROCESSOR_NANOS)?, named(sixteen, PROCESSOR_NANOS)?);
     let ratio = sixteen.ratio_to(one).ok_or_else(|| BenchError::Hotspare("no processor time".to_owned()))?;
-    Ok(vec![
-        Row::new(
-            NAME,
-            "longest completion, beyond the usual and the watchdog's",
-            Unit::Micros,
-            named(neighbour, ALONE)?,
-        ),
-        Row::new(
-            NAME,
-            "the same beside a request of 100 ms on the other device",
-            Unit::Micros,
-            named(neighbour, BESIDE)?,
-        )
-        .bar(bars::DELAY_BESIDE_SLOW_MICROS),
-        Row::new(NAME, "processor time for a completion, 16 devices / 1", Unit::Ratio, &ratio)
-            .bar(bars::SIXTEEN_DEVICES_RATIO)
-            .beside(format!("{} and {}", Unit::Nanos.show(sixteen.median()), Unit::Nanos.show(one.median()))),
-    ])
+    let show = |samples: &Samples| Unit::Nanos.show(samples.median());
+    let what = format!("processor time for a completion, 16 devices / 1, {how}");
+    let row = Row::new(NAME, what, Unit::Ratio, &ratio).bar(bars::SIXTEEN_DEVICES_RATIO);
+    Ok(row.beside(format!("{} and {}", show(sixteen), show(one))))
 }

@@ -22,6 +22,9 @@ pub(crate) struct Stage {
     own: PathBuf,
 }
 
+/// Of one subject, by name: the medians of its turns.
+pub(crate) type Medians = BTreeMap<String, Samples>;
+
 /// A subject and its arguments, as on the command line.
 pub(crate) type Call<'a> = &'a [&'a str];
 
@@ -44,11 +47,11 @@ impl Stage {
     /// A program of the workspace, or the provider.
     pub(crate) fn program(&self, name: &str) -> Result<PathBuf, BenchError> {
         let path = self.options.programs.join(name);
-        if path.exists() { Ok(path) } else { Err(BenchError::Missing(path)) }
+        std::path::absolute(&path).ok().filter(|path| path.exists()).ok_or(BenchError::Missing(path))
     }
 
-    /// Plays these subjects, one after the other, again and again. For each, by name, the medians of its turns.
-    pub(crate) fn in_turn(&self, calls: &[Call<'_>]) -> Result<Vec<BTreeMap<String, Samples>>, BenchError> {
+    /// Plays these subjects, one after the other, again and again.
+    pub(crate) fn in_turn(&self, calls: &[Call<'_>]) -> Result<Vec<Medians>, BenchError> {
         let mut medians = vec![BTreeMap::<String, Vec<f64>>::new(); calls.len()];
         let turn = self.turn().to_string();
         for round in 1..=self.rounds() {
@@ -103,10 +106,7 @@ impl Stage {
 }
 
 /// Samples by their name.
-pub(crate) fn named<'a>(
-    samples: &'a BTreeMap<String, Samples>,
-    name: &'static str,
-) -> Result<&'a Samples, BenchError> {
+pub(crate) fn named<'a>(samples: &'a Medians, name: &'static str) -> Result<&'a Samples, BenchError> {
     samples.get(name).ok_or(BenchError::Hotspare(format!("{name} was not measured")))
 }
 

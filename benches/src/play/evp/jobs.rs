@@ -4,67 +4,18 @@
 use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread::Thread;
-use std::time::{Duration, Instant};
 
 use super::ffi;
 use crate::error::BenchError;
+use crate::play::ready::{MOST, Ready};
 
-/// How many jobs there are at once: one bit each in [`Ready`].
-pub(crate) const JOBS: usize = 64;
-
-/// No job takes as long.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Which jobs can be entered (again). Callbacks come in any thread.
-struct Ready {
-    jobs: AtomicU64,
-    sleeping: AtomicBool,
-    thread: Thread,
-}
-
-impl Ready {
-    fn all() -> Self {
-        Self {
-            jobs: AtomicU64::new(u64::MAX),
-            sleeping: AtomicBool::new(false),
-            thread: std::thread::current(),
-        }
-    }
-
-    fn add(&self, jobs: u64) {
-        // SeqCst: either the loop, about to sleep, sees the bit, or we see that it sleeps.
-        self.jobs.fetch_or(jobs, Ordering::SeqCst);
-        if self.sleeping.load(Ordering::SeqCst) {
-            self.thread.unpark();
-        }
-    }
-
-    /// Takes those that are ready. Sleeps if there are none: a server has nothing else to do either.
-    fn take(&self) -> Result<u64, BenchError> {
-        let began = Instant::now();
-        loop {
-            let jobs = self.jobs.swap(0, Ordering::SeqCst);
-            if jobs != 0 {
-                return Ok(jobs);
-            }
-            if began.elapsed() > PATIENCE {
-                return Err(BenchError::Hotspare("paused jobs were not woken".to_owned()));
-            }
-            self.sleeping.store(true, Ordering::SeqCst);
-            if self.jobs.load(Ordering::SeqCst) == 0 {
-                std::thread::park_timeout(PATIENCE);
-            }
-            self.sleeping.store(false, Ordering::SeqCst);
-        }
-    }
-}
+/// How many jobs there are at once.
+pub(crate) const JOBS: usize = MOST;
 
 /// What a callback is given: which job of which loop.
 struct Callback {
     ready: Arc<Ready>,
-    job: u64,
+    job: usize,
 }
 
 extern "C" fn called(argument: *mut c_void) -> c_int {
@@ -97,7 +48,7 @@ impl Loop {
             return Err(BenchError::Openssl("ASYNC_init_thread"));
         }
         let ready = Arc::new(Ready::all());
-        let callback = |number| Callback { ready: ready.clone(), job: 1_u64 << number };
+        let callback = |number| Callback { ready: ready.clone(), job: number };
         let callbacks: Box<[Callback]> = (0..JOBS).map(callback).collect();
         let mut jobs = Self {
             ready,
@@ -133,10 +84,7 @@ impl Loop {
     ) -> Result<(), BenchError> {
         let end = self.finished + u64::from(count);
         while self.finished < end {
-            let mut jobs = self.ready.take()?;
-            while jobs != 0 {
-                let number = jobs.trailing_zeros() as usize;
-                jobs &= jobs - 1;
+            for number in self.ready.take()? {
                 self.enter(number, work, arguments[number])?;
             }
         }
@@ -146,10 +94,7 @@ impl Loop {
     /// Ends those that are paused.
     pub(crate) fn finish<T>(&mut self, work: Work, arguments: &[*const T; JOBS]) -> Result<(), BenchError> {
         while self.jobs.iter().any(|job| !job.is_null()) {
-            let mut jobs = self.ready.take()?;
-            while jobs != 0 {
-                let number = jobs.trailing_zeros() as usize;
-                jobs &= jobs - 1;
+            for number in self.ready.take()? {
                 if !self.jobs[number].is_null() {
                     self.enter(number, work, arguments[number])?;
                 }
@@ -177,7 +122,7 @@ impl Loop {
             ffi::FINISH if result == 1 => {
                 *job = ptr::null_mut();
                 self.finished += 1;
-                self.ready.add(1_u64 << number);
+                self.ready.add(number);
             }
             ffi::FINISH => return Err(BenchError::Openssl("the work of a job")),
             _ => return Err(BenchError::Openssl("ASYNC_start_job")),
