@@ -239,7 +239,21 @@ pub trait Instance: Send + Sync {
     ///
     /// # Errors
     /// [`SubmitError`]: the request was not taken.
-    fn submit(&self, request: &Request, tag: Tag) -> Result<(), SubmitError>;
+    fn submit(&self, request: &Request, tag: Tag) -> Result<(), SubmitError> {
+        self.enqueue(request, tag)?;
+        self.ring();
+        Ok(())
+    }
+
+    /// The first half of [`Instance::submit`]: the device need not look at the request before [`Instance::ring`], which is called
+    /// once for all that were enqueued together.
+    ///
+    /// # Errors
+    /// As of [`Instance::submit`].
+    fn enqueue(&self, request: &Request, tag: Tag) -> Result<(), SubmitError>;
+
+    /// Rings the device's doorbell for what was enqueued. Does not block.
+    fn ring(&self);
 
     /// Gives all responses that are there to `sink`, notices error, restart and removal, and makes the dummies. Does
     /// not block. Returns how many responses it gave.
@@ -252,7 +266,8 @@ pub trait Instance: Send + Sync {
     /// The device's state and epoch, as its rings say: one load, no system call.
     fn state(&self) -> (State, u64);
 
-    /// Readable when `poll` may have something to give, provided that `prepare_wait` was called.
+    /// Readable when `poll` may have something to give, provided that `prepare_wait` was called. The device rings once for each call of
+    /// `prepare_wait`, at least; each ring wakes an edge-triggered wait, also if the descriptor was readable before.
     fn descriptor(&self) -> BorrowedFd<'_>;
 
     /// Readable once the process that serves the device is gone; call `notice_removal` then. None if the driver has no

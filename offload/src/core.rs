@@ -20,6 +20,7 @@ use crate::event_loop::LoopHandle;
 use crate::health::consequence;
 use crate::ledger::{Entry, EntryId, Ledger, PROBE_TAG, Progress, Stage, Waiter};
 use crate::process::Home;
+use crate::router::Doorbells;
 use crate::sink::DeviceSink;
 use crate::target::{MAX_TARGETS, Standing, Target};
 use crate::usual::UsualTimes;
@@ -215,6 +216,14 @@ impl Core {
         Ok(id)
     }
 
+    /// The first step of a request that was just accepted: offers it to devices. False if none took it.
+    pub(crate) fn offer(&self, id: EntryId, doorbells: Doorbells<'_>) -> bool {
+        let Some(entry) = self.ledger.entry(id.index) else { return false };
+        self.route(id, entry, doorbells);
+        // An answer may be there already, which is no less good.
+        entry.progress_of(id).is_none_or(|progress| progress.stage != Stage::Software)
+    }
+
     /// Moves a request on as far as it goes without waiting.
     pub(crate) fn advance(&self, id: EntryId, now: Instant, software: SoftwareStep) -> Step {
         let Some(entry) = self.ledger.entry(id.index) else { return Step::Gone };
@@ -231,7 +240,7 @@ impl Core {
                 Stage::Route => {
                     progress.stage = Stage::Busy;
                     drop(progress);
-                    self.route(id, entry);
+                    self.route(id, entry, Doorbells::Now);
                 }
                 Stage::Verify(target) => {
                     progress.stage = Stage::Busy;
@@ -286,7 +295,7 @@ impl Core {
         match verdict {
             Ok(true) => {
                 self.stats.count(Counter::Verified);
-                self.end_in_hardware(&mut progress);
+                self.end_in_hardware(&mut progress, Instant::now());
             }
             Ok(false) => {
                 progress.output.wipe();
@@ -333,8 +342,9 @@ impl Core {
         }
     }
 
-    pub(crate) fn end_in_hardware(&self, progress: &mut Progress) {
-        let took = progress.submitted.elapsed();
+    /// `now` is when it was answered.
+    pub(crate) fn end_in_hardware(&self, progress: &mut Progress, now: Instant) {
+        let took = now.saturating_duration_since(progress.submitted);
         let (counter, path) = if progress.taken > 1 {
             (Counter::ReplayedHardware, Path::ReplayedHardware)
         } else {
@@ -419,16 +429,16 @@ impl Core {
 
     /// Polls a device once, unless somebody else has its turn, who then polls for us too. Gives how many answers it had.
     pub(crate) fn poll_if_free(&self, target: &Target) -> usize {
-        let (Some(turn), Some(instance)) = (target.try_turn(), target.instance()) else { return 0 };
-        let given = self.poll(target, &*instance);
+        let Some(turn) = target.try_turn() else { return 0 };
+        let given = target.with_instance(|instance| self.poll(target, instance));
         drop(turn);
         self.pass_on(target);
-        given
+        given.unwrap_or(0)
     }
 
     /// Polls a device once. The caller has its turn; when he has given it up, he calls [`Core::pass_on`].
     pub(crate) fn poll(&self, target: &Target, instance: &dyn Instance) -> usize {
-        instance.poll(&mut DeviceSink { core: self, target })
+        instance.poll(&mut DeviceSink { core: self, target, now: None })
     }
 
     /// To be called by everyone who has polled a device, after giving up its turn. If the turn is free and somebody wants it, he

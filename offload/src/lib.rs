@@ -37,11 +37,12 @@ pub use config::{Config, DeadlineRule, SETTINGS, Setting, SettingError};
 pub use software::SoftwareRequest;
 pub use ticket::{Completion, Ticket};
 
-use crate::core::{Core, SoftwareStep, Step, software_error};
+use crate::core::{Core, software_error};
 use care::Carer;
 use event_loop::{EventLoop, LoopHandle};
 use ledger::Waiter;
 use process::{Home, ProcessSlot};
+use router::Doorbells;
 
 /// Takes requests. Making one touches nothing outside (no thread, socket or mapping): all that comes with a process's
 /// first request, again in each child of a fork.
@@ -49,6 +50,35 @@ pub struct Offload {
     config: Arc<Config>,
     fallback: Arc<Fallback>,
     process: ProcessSlot<Process>,
+}
+
+/// Requests that are submitted together; devices are told of them when it is dropped. Each has a ticket and a fate of its own.
+#[must_use = "dropping it submits what was given to it"]
+pub struct Batch<'a> {
+    offload: &'a Offload,
+    core: Option<Arc<Core>>,
+    /// The devices that are to be told, as a bit set of their indices.
+    rung: u64,
+}
+
+impl Batch<'_> {
+    /// As [`Offload::submit`], but devices are told when the batch is dropped. Don't wait for the ticket before.
+    pub fn submit(&mut self, request: Request, completion: Completion) -> Ticket {
+        match &self.core {
+            Some(core) => {
+                self.offload.submit_to(core, request, completion, Doorbells::Together(&mut self.rung))
+            }
+            None => Ticket::ended(self.offload.compute(&request), completion),
+        }
+    }
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if let Some(core) = &self.core {
+            core.ring(self.rung);
+        }
+    }
 }
 
 /// What one process has.
@@ -110,24 +140,39 @@ impl Offload {
     /// Accepts `request`, hands it to a device if one is in use, and returns at once. What is then left to do for it is done by
     /// whom `completion` says.
     pub fn submit(&self, request: Request, completion: Completion) -> Ticket {
-        let Some(process) = self.enter() else { return Ticket::ended(self.compute(&request), completion) };
-        let core = process.core.clone();
+        match self.enter() {
+            Some(process) => self.submit_to(&process.core, request, completion, Doorbells::Now),
+            None => Ticket::ended(self.compute(&request), completion),
+        }
+    }
+
+    /// Requests that are submitted together: each device is told once of all that it gets.
+    pub fn batch(&self) -> Batch<'_> {
+        Batch { offload: self, core: self.enter().map(|process| process.core.clone()), rung: 0 }
+    }
+
+    fn submit_to(
+        &self,
+        core: &Arc<Core>,
+        request: Request,
+        completion: Completion,
+        doorbells: Doorbells<'_>,
+    ) -> Ticket {
         let waiter = match &completion {
             Completion::Poll => Waiter::Nobody,
             Completion::Wake(waker) => Waiter::Woken(waker.clone()),
         };
-        let now = Instant::now();
-        match core.accept(request, waiter, now) {
+        match core.accept(request, waiter, Instant::now()) {
             Ok(id) => {
-                if !matches!(core.advance(id, now, SoftwareStep::Leave), Step::Waiting(..)) {
-                    // The rest is its owner's to do.
+                if !core.offer(id, doorbells) {
+                    // It is its owner's to compute.
                     core.completions.note(id);
                     core.deliver();
                 }
-                Ticket::open(core, id)
+                Ticket::open(core.clone(), id)
             }
             // So many in flight at once that the best that can be done for them is to compute.
-            Err(request) => Ticket::ended(self.compute_counted(&core, &request), completion),
+            Err(request) => Ticket::ended(self.compute_counted(core, &request), completion),
         }
     }
 

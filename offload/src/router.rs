@@ -10,9 +10,17 @@ use crate::core::Core;
 use crate::ledger::{Entry, EntryId, Stage, Waiter};
 use crate::target::{Standing, Target};
 
+/// When a device is told of what was submitted to it.
+pub(crate) enum Doorbells<'a> {
+    /// At once.
+    Now,
+    /// With others: the devices that are to be told, as a bit set of their indices.
+    Together(&'a mut u64),
+}
+
 impl Core {
     /// Offers the request to one device after the other until one takes it.
-    pub(crate) fn route(&self, id: EntryId, entry: &Entry) {
+    pub(crate) fn route(&self, id: EntryId, entry: &Entry, mut doorbells: Doorbells<'_>) {
         loop {
             let Some(mut progress) = self.unless_deserted(id, entry) else { return };
             // The first choice needs no look at the clock.
@@ -42,11 +50,16 @@ impl Core {
                 if entry.progress_of(id).is_none() {
                     return;
                 }
-                let submitted = match (request.as_ref(), target.instance()) {
-                    (Some(request), Some(instance)) => instance.submit(request, tag),
-                    _ => Err(SubmitError::Gone),
-                };
-                match submitted {
+                let submitted = request.as_ref().and_then(|request| {
+                    target.with_instance(|instance| match &mut doorbells {
+                        Doorbells::Now => instance.submit(request, tag),
+                        Doorbells::Together(targets) => {
+                            **targets |= 1 << target.index;
+                            instance.enqueue(request, tag)
+                        }
+                    })
+                });
+                match submitted.unwrap_or(Err(SubmitError::Gone)) {
                     Ok(()) => {
                         self.count_device(target, DeviceCounter::Submitted);
                         drop(request);
@@ -72,6 +85,13 @@ impl Core {
             if let Some(class) = refusal.class() {
                 self.fault(target, class);
             }
+        }
+    }
+
+    /// Tells these devices of what was submitted to them.
+    pub(crate) fn ring(&self, targets: u64) {
+        for target in self.targets().filter(|target| targets & 1 << target.index != 0) {
+            target.with_instance(|instance| instance.ring());
         }
     }
 

@@ -1,6 +1,7 @@
 //! Where a device's responses arrive.
 
 use std::sync::PoisonError;
+use std::time::Instant;
 
 use hotspare_device::stats::{Counter, DeviceCounter};
 use hotspare_device::{Class, Response, Sink, Status};
@@ -13,11 +14,13 @@ use crate::target::Target;
 pub(crate) struct DeviceSink<'a> {
     pub(crate) core: &'a Core,
     pub(crate) target: &'a Target,
+    /// The time, once it was asked for: one look at the clock serves all answers that are there.
+    pub(crate) now: Option<Instant>,
 }
 
 impl Sink for DeviceSink<'_> {
     fn response(&mut self, response: Response<'_>) {
-        let Self { core, target } = *self;
+        let Self { core, target, .. } = *self;
         if response.tag.0 & PROBE_TAG != 0 {
             let mut probe = target.probe.lock().unwrap_or_else(PoisonError::into_inner);
             probe.response(&response);
@@ -38,8 +41,8 @@ impl Sink for DeviceSink<'_> {
 }
 
 impl DeviceSink<'_> {
-    fn answered(&self, progress: &mut Progress, response: &Response<'_>) {
-        let Self { core, target } = *self;
+    fn answered(&mut self, progress: &mut Progress, response: &Response<'_>) {
+        let Self { core, target, .. } = *self;
         match response.status {
             Status::Done => match progress.output.resize(response.output.len()) {
                 Ok(place) => {
@@ -48,7 +51,7 @@ impl DeviceSink<'_> {
                     if progress.verified {
                         progress.stage = Stage::Verify(target.index);
                     } else {
-                        core.end_in_hardware(progress);
+                        core.end_in_hardware(progress, *self.now.get_or_insert_with(Instant::now));
                     }
                 }
                 Err(_) => progress.stage = Stage::Route,

@@ -88,6 +88,12 @@ impl Target {
         self.instance.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Gives `work` our rings on it, if there are any, without a count of references: for hot paths. Others wait for `work` only to
+    /// exchange the rings.
+    pub(crate) fn with_instance<T>(&self, work: impl FnOnce(&dyn Instance) -> T) -> Option<T> {
+        self.instance.read().unwrap_or_else(PoisonError::into_inner).as_deref().map(work)
+    }
+
     /// Other rings from now on, or none. The former are given back when the last who polls them has left them; they have
     /// nothing in flight.
     pub(crate) fn set_instance(&self, instance: Option<Arc<dyn Instance>>) {

@@ -43,6 +43,8 @@ pub(crate) struct Ring {
     epoch: AtomicU64,
     /// The user broke the rules; nothing is taken any more, and the connection will be closed.
     expelled: AtomicBool,
+    /// The sleep of the user that was last rung for.
+    rung_for: AtomicU64,
 }
 
 struct Responses {
@@ -114,6 +116,7 @@ impl Ring {
             answered: AtomicU64::new(0),
             epoch: AtomicU64::new(word.epoch),
             expelled: AtomicBool::new(false),
+            rung_for: AtomicU64::new(0),
         })
     }
 
@@ -227,7 +230,9 @@ impl Ring {
             // index. With a sequentially consistent fence between the two on either side, at least one sees the
             // other's store: the user finds the response, or we ring.
             fence(Ordering::SeqCst);
-            if self.load(user::SLEEPING, Ordering::Relaxed) != 0 {
+            let sleep = self.load(user::SLEEPING, Ordering::Relaxed);
+            // Once for each sleep: a user that wakes finds all answers that are there by then.
+            if sleep != 0 && self.rung_for.swap(sleep, Ordering::Relaxed) != sleep {
                 self.ring_user();
             }
         }

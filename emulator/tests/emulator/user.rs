@@ -83,6 +83,8 @@ pub(crate) struct User {
     pub(crate) response_doorbell: OwnedFd,
     submitted: u64,
     taken: u64,
+    /// The number of the next sleep.
+    sleeps: u64,
 }
 
 /// An answer.
@@ -107,8 +109,18 @@ impl User {
         send(&connection, &Hello { shape }.encode(), &descriptors);
         let answer = receive(&connection).expect("an answer before the connection ends");
         let welcome = decode_answer(&answer).unwrap()?;
-        let (submitted, taken) = (0, 0);
-        Ok(Self { connection, memory, shape, welcome, request_doorbell, response_doorbell, submitted, taken })
+        let (submitted, taken, sleeps) = (0, 0, 1);
+        Ok(Self {
+            connection,
+            memory,
+            shape,
+            welcome,
+            request_doorbell,
+            response_doorbell,
+            submitted,
+            taken,
+            sleeps,
+        })
     }
 
     pub(crate) fn state(&self) -> StateWord {
@@ -198,7 +210,8 @@ impl User {
     pub(crate) fn wait(&mut self, longest: Duration) -> Option<Answered> {
         let deadline = Instant::now() + longest;
         loop {
-            self.memory.word(user::SLEEPING).unwrap().store(1, Ordering::SeqCst);
+            self.memory.word(user::SLEEPING).unwrap().store(self.sleeps, Ordering::SeqCst);
+            self.sleeps += 1;
             fence(Ordering::SeqCst);
             let answered = self.take();
             if answered.is_none() {

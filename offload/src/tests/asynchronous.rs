@@ -165,6 +165,35 @@ fn woken_owners_of_a_dying_device_are_served_by_another_and_those_of_a_silent_on
 }
 
 #[test]
+fn each_request_of_a_batch_has_its_own_fate() {
+    let rig = Rig::new(2);
+    let offload = rig.offload();
+    offload.execute(request(4)).unwrap();
+    rig.until(ActiveDevices, 2);
+    rig.devices[0].set(Mode::Silent);
+    rig.devices[1].set(Mode::Silent);
+    let mut batch = offload.batch();
+    let mut tickets: Vec<_> =
+        (0..20).map(|number| (number % 5, batch.submit(request(number % 5), Completion::Poll))).collect();
+    drop(batch);
+    rig.devices[0].until_held(10);
+    rig.devices[1].until_held(10);
+    // One of them is abandoned, half are answered by the one device, and those of the other are redone elsewhere.
+    drop(tickets.remove(7));
+    rig.devices[1].set(Mode::Good);
+    rig.devices[1].answer_held();
+    rig.devices[0].fail();
+    for (place, ticket) in tickets {
+        assert!(is_right(place, &ticket.wait().unwrap()));
+    }
+    let sum = rig.sum();
+    assert_eq!(sum.imbalance(), 0);
+    assert_eq!((sum.value(Submitted), sum.value(Abandoned), sum.value(InFlight)), (21, 1, 0));
+    assert_eq!(sum.value(Hardware) + sum.value(ReplayedHardware), 20);
+    assert!(sum.value(ReplayedHardware) >= 9, "{}", sum.value(ReplayedHardware));
+}
+
+#[test]
 fn closing_leaves_every_request_to_its_owner_once() {
     let rig = Rig::new(2);
     let offload = rig.offload();

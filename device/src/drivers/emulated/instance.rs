@@ -245,7 +245,7 @@ impl Instance for EmulatedInstance {
         OperationSet(self.operations.load(Ordering::Relaxed)).contains(operation)
     }
 
-    fn submit(&self, request: &Request, tag: Tag) -> Result<(), SubmitError> {
+    fn enqueue(&self, request: &Request, tag: Tag) -> Result<(), SubmitError> {
         let mut inner = self.lock();
         let (state, epoch) = self.seen();
         match state {
@@ -287,9 +287,11 @@ impl Instance for EmulatedInstance {
             // It is in the books already, so its dummy answers it.
             self.poison(what);
         }
-        drop(inner);
-        self.memory.ring();
         Ok(())
+    }
+
+    fn ring(&self) {
+        self.memory.ring();
     }
 
     fn poll(&self, sink: &mut dyn Sink) -> usize {

@@ -152,7 +152,14 @@ fn meet(listener: &ScriptedListener, shared: &Shared, users: &mut Vec<User>) {
         Ok(device) => {
             // We never sleep while there is a user.
             device.set_word(device::SLEEPING, 0);
-            users.push(User { device, taken: 0, given: 0, published: 0, waiting: VecDeque::new() });
+            users.push(User {
+                device,
+                taken: 0,
+                given: 0,
+                published: 0,
+                rung_for: 0,
+                waiting: VecDeque::new(),
+            });
         }
         Err(error) => tracing::warn!(%error, "an instant engine did not meet its user"),
     }
@@ -165,6 +172,8 @@ struct User {
     given: u64,
     /// How many answers the user knows of.
     published: u64,
+    /// The sleep of the user that was last rung for.
+    rung_for: u64,
     /// Requests that were found, and when they may be answered.
     waiting: VecDeque<(Instant, RequestDescriptor)>,
 }
@@ -245,7 +254,8 @@ impl User {
         self.store(device::RESPONSE_PRODUCER, self.given, Ordering::Release)?;
         // Dekker's pattern, see `memory::Memory::set_sleeping`.
         fence(Ordering::SeqCst);
-        if self.load(user::SLEEPING, Ordering::Relaxed)? != 0 {
+        let sleep = self.load(user::SLEEPING, Ordering::Relaxed)?;
+        if sleep != 0 && std::mem::replace(&mut self.rung_for, sleep) != sleep {
             self.device.ring();
         }
         Ok(())

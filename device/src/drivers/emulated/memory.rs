@@ -2,7 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::atomic::{Ordering, fence};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use rustix::event::EventfdFlags;
 
@@ -20,6 +20,8 @@ pub(super) struct Memory {
     pub(super) request_doorbell: OwnedFd,
     /// The device rings, the user waits.
     pub(super) response_doorbell: OwnedFd,
+    /// The number of the next sleep, above 0.
+    sleeps: AtomicU64,
 }
 
 impl Memory {
@@ -35,8 +37,9 @@ impl Memory {
             rustix::event::eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
                 .map_err(|error| local("making an eventfd")(error.into()))
         };
-        let memory =
-            Self { shape, shared, file, request_doorbell: doorbell()?, response_doorbell: doorbell()? };
+        let (request_doorbell, response_doorbell) = (doorbell()?, doorbell()?);
+        let sleeps = AtomicU64::new(1);
+        let memory = Self { shape, shared, file, request_doorbell, response_doorbell, sleeps };
         memory.reset().map_err(local("preparing memory for a device"))?;
         Ok(memory)
     }
@@ -57,7 +60,9 @@ impl Memory {
 
     /// Says whether the user sleeps.
     pub(super) fn set_sleeping(&self, sleeping: bool) {
-        self.store(user::SLEEPING, u64::from(sleeping), Ordering::Relaxed);
+        // Another number each time, so that the device knows for which sleep it has rung.
+        let number = if sleeping { self.sleeps.fetch_add(1, Ordering::Relaxed).max(1) } else { 0 };
+        self.store(user::SLEEPING, number, Ordering::Relaxed);
         // Dekker's pattern with the device: we store "I sleep", then look at its indices; it stores its index, then looks
         // at "I sleep". The full fences on both sides make it impossible that both miss the other's store.
         fence(Ordering::SeqCst);

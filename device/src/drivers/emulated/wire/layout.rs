@@ -41,7 +41,8 @@ pub mod user {
     use super::PAGE;
     /// How many requests were put into the ring.
     pub const REQUEST_PRODUCER: usize = PAGE;
-    /// Not zero while the user sleeps and wants its doorbell rung.
+    /// Not zero while the user sleeps and wants its doorbell rung: another number for each sleep. The device need ring only once
+    /// for each.
     pub const SLEEPING: usize = PAGE + 64;
     /// How many responses were taken out of the ring.
     pub const RESPONSE_CONSUMER: usize = PAGE + 128;
