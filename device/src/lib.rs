@@ -6,6 +6,8 @@
 pub mod address;
 pub mod bytes;
 pub mod class;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod drivers;
 pub mod events;
 pub mod files;
