@@ -69,7 +69,7 @@ mod trial;
 
 use std::fmt;
 use std::sync::{Arc, mpsc};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::instance::{Instance, InstanceOptions};
 pub use samples::{Sample, samples};
@@ -160,6 +160,8 @@ pub struct Finding {
     pub promise: &'static str,
     /// How it ended.
     pub outcome: Outcome,
+    /// How long it took.
+    pub took: Duration,
 }
 
 /// What came out for all promises.
@@ -188,7 +190,9 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
             match &finding.outcome {
-                Outcome::Passed => writeln!(f, "passed   {}", finding.name)?,
+                Outcome::Passed => {
+                    writeln!(f, "passed   {} ({} ms)", finding.name, finding.took.as_millis())?;
+                }
                 Outcome::NotRun(why) => writeln!(f, "not run: {}: {why}", finding.name)?,
                 Outcome::Failed(why) => {
                     writeln!(f, "FAILED   {}: {why}\n         promised: {}", finding.name, finding.promise)?;
@@ -209,10 +213,10 @@ pub fn run(stand: Arc<dyn Stand>) -> Report {
 #[must_use]
 pub fn run_matching(stand: Arc<dyn Stand>, part: &str) -> Report {
     let checks = checks::ALL.iter().filter(|check| check.name.contains(part));
-    let findings = checks.map(|check| Finding {
-        name: check.name,
-        promise: check.promise,
-        outcome: outcome(check, &stand),
+    let findings = checks.map(|check| {
+        let began = Instant::now();
+        let outcome = outcome(check, &stand);
+        Finding { name: check.name, promise: check.promise, outcome, took: began.elapsed() }
     });
     Report { findings: findings.collect() }
 }

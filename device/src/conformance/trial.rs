@@ -51,7 +51,7 @@ pub(super) struct Answer {
 pub(super) struct Trial {
     pub(super) instance: Arc<dyn Instance>,
     pub(super) subject: Box<dyn Subject>,
-    /// What the device has, the quickest first.
+    /// What the device has, the quick ones first.
     pub(super) samples: Vec<Sample>,
     last_tag: u64,
     /// Accepted and not answered, with the sample that it was.
@@ -236,7 +236,7 @@ fn check(response: &Response<'_>, open: &mut HashMap<u64, usize>, samples: &[Sam
             Err(format!("{operation:?} gave {} bytes, {wanted} were promised", output.len()))
         }
         Status::Done if *output != sample.expected => {
-            Err(format!("{operation:?} gave another result than {tag:?}'s: a mixed-up answer?"))
+            Err(format!("{operation:?} gave a wrong result for {}: another request's?", tag.0))
         }
         Status::Done => Ok(()),
         _ if !output.is_empty() => Err(format!("{status:?} came with {} bytes", output.len())),

@@ -6,6 +6,7 @@ mod machine;
 mod user;
 
 mod computing;
+mod conformance;
 mod events;
 mod files;
 mod handshake;

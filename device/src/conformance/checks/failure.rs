@@ -2,7 +2,7 @@
 
 use crate::conformance::trial::{Trial, Verdict, ensure, ensure_reals_before_ordered_dummies};
 use crate::conformance::{Action, Stand};
-use crate::instance::{State, Status, SubmitError};
+use crate::instance::{State, Status, SubmitError, Tag};
 
 pub(super) fn an_error_gives_real_answers_then_dummies_in_order(stand: &dyn Stand) -> Verdict {
     let mut trial = Trial::new(stand)?;
@@ -29,7 +29,7 @@ pub(super) fn an_error_gives_a_dummy_for_each_request(stand: &dyn Stand) -> Verd
     trial.works()?;
     trial.act(Action::FallSilent)?;
     let submitted = trial.submit(trial.instance.occupancy().depth)?;
-    trial.instance.abandon(crate::instance::Tag(submitted[1]));
+    trial.instance.abandon(Tag(submitted[1]));
     trial.act(Action::Fail)?;
     trial.wait_for(State::Error)?;
     let answers = trial.collect(submitted.len())?;

@@ -1,13 +1,14 @@
 //! Devices that go and return, and handles that are closed.
 
-use std::time::Duration;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crate::conformance::trial::{
     Trial, Verdict, ensure, ensure_reals_before_ordered_dummies, is_readable, is_readable_now,
 };
 use crate::conformance::{Action, PATIENCE, Stand};
-use crate::instance::{State, Status, SubmitError};
-use std::os::fd::AsFd;
+use crate::instance::{OpenError, State, Status, SubmitError};
 
 /// The device goes and the driver takes note.
 fn vanish(trial: &Trial) -> Verdict {
@@ -59,14 +60,14 @@ pub(super) fn the_same_handle_joins_a_device_that_returned(stand: &dyn Stand) ->
 
 /// Tries for a while: a device that returned may take its time.
 fn rejoin(trial: &Trial) -> Result<(), String> {
-    let deadline = std::time::Instant::now() + PATIENCE;
+    let deadline = Instant::now() + PATIENCE;
     loop {
         match trial.instance.rejoin() {
             Ok(()) => return Ok(()),
-            Err(error) if std::time::Instant::now() >= deadline => {
+            Err(error) if Instant::now() >= deadline => {
                 return Err(format!("it can't be joined: {error}"));
             }
-            Err(crate::instance::OpenError::Protocol { why, .. }) => return Err(why),
+            Err(OpenError::Protocol { why, .. }) => return Err(why),
             Err(_) => std::thread::sleep(Duration::from_millis(1)),
         }
     }
@@ -110,7 +111,7 @@ pub(super) fn rejoining_what_is_there_does_nothing(stand: &dyn Stand) -> Verdict
 /// Drops the handle, which must be the last one, and lets the device do what it may.
 fn close(trial: Trial, then: Option<Action>) -> Verdict {
     let Trial { instance, subject, .. } = trial;
-    let weak = std::sync::Arc::downgrade(&instance);
+    let weak = Arc::downgrade(&instance);
     drop(instance);
     ensure!(weak.upgrade().is_none(), "the stand, or the driver, keeps the handle");
     if let Some(action) = then {

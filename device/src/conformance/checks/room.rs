@@ -2,7 +2,7 @@
 
 use crate::conformance::trial::{Trial, Verdict, ensure};
 use crate::conformance::{Action, Stand};
-use crate::instance::{Occupancy, Status, SubmitError};
+use crate::instance::{Occupancy, Status, SubmitError, Tag};
 
 pub(super) fn a_full_ring_says_so(stand: &dyn Stand) -> Verdict {
     let mut trial = Trial::new(stand)?;
@@ -48,16 +48,22 @@ pub(super) fn what_is_abandoned_is_in_quarantine_until_it_is_answered(stand: &dy
     trial.act(Action::Hold)?;
     let submitted = trial.submit(3)?;
     for abandoned in [0, 2] {
-        trial.instance.abandon(crate::instance::Tag(submitted[abandoned]));
+        trial.instance.abandon(Tag(submitted[abandoned]));
         // A second time changes nothing, nor does a tag that there is not.
-        trial.instance.abandon(crate::instance::Tag(submitted[abandoned]));
-        trial.instance.abandon(crate::instance::Tag(u64::MAX));
+        trial.instance.abandon(Tag(submitted[abandoned]));
+        trial.instance.abandon(Tag(u64::MAX));
     }
     let now = trial.instance.occupancy();
     ensure!((now.in_flight, now.quarantined) == (3, 2), "3 in flight, 2 of them abandoned: {now:?}");
     ensure!(now.usable == now.depth - 2, "two places are taken by nobody: {now:?}");
+    // Requests with another result: if they got the memory of the abandoned ones, some of these answers are wrong.
+    let other = trial.samples.len() - 1;
+    for _ in 0..3 {
+        let submitted = trial.try_submit_sample(other);
+        ensure!(submitted.is_ok(), "there is room beside the abandoned requests, but: {submitted:?}");
+    }
     trial.act(Action::Release)?;
-    // All three, the abandoned ones included.
+    // All of them, the abandoned ones included.
     trial.collect_computed()?;
     let now = trial.instance.occupancy();
     ensure!(now == empty, "afterwards {now:?}, before {empty:?}");
@@ -71,11 +77,11 @@ pub(super) fn a_ring_full_of_abandoned_requests_says_so(stand: &dyn Stand) -> Ve
     let (taken, _) = trial.fill()?;
     let half = taken.len() / 2;
     for tag in &taken[..half] {
-        trial.instance.abandon(crate::instance::Tag(*tag));
+        trial.instance.abandon(Tag(*tag));
     }
     let refusal = trial.try_submit();
     ensure!(refusal == Err(SubmitError::Full), "half of the ring still works, but: {refusal:?}");
-    trial.instance.abandon(crate::instance::Tag(taken[half]));
+    trial.instance.abandon(Tag(taken[half]));
     let refusal = trial.try_submit();
     ensure!(refusal == Err(SubmitError::Quarantined), "most places wait for nobody, but: {refusal:?}");
     ensure!(trial.instance.occupancy().is_clogged(), "it refuses and does not say why");

@@ -11,7 +11,7 @@ use crate::instance::{Instance, Response, Status, SubmitError, Tag};
 
 const THREADS: u64 = 4;
 /// Requests of each thread while nothing happens to the device.
-const REQUESTS: u64 = 1500;
+const REQUESTS: u64 = 500;
 /// Errors and restarts while they go on.
 const DEATHS: u32 = 20;
 
@@ -124,7 +124,11 @@ impl<'a> Crowd<'a> {
                 }
                 Err(_) => {}
             }
-            if self.poll() == 0 && number % 5 == thread && self.instance.prepare_wait() {
+            if self.poll() > 0 {
+                continue;
+            }
+            std::thread::yield_now();
+            if number % 5 == thread && self.instance.prepare_wait() {
                 // Another thread may take what rings for us, so this is no test of wake-ups.
                 is_readable(&[self.instance.descriptor()], Duration::from_millis(1));
                 self.instance.end_wait();

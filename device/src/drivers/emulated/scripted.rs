@@ -232,7 +232,8 @@ impl ScriptedDevice {
         })
     }
 
-    /// Puts any response into the ring and rings.
+    /// Puts any response into the ring and rings if the user sleeps, as a device does: a driver that forgets to say that it
+    /// sleeps is not woken.
     ///
     /// # Errors
     /// Out of bounds.
@@ -240,7 +241,11 @@ impl ScriptedDevice {
         response.store(&self.memory, self.shape.response(self.given)).map_err(io::Error::other)?;
         self.given += 1;
         self.set_word(layout::device::RESPONSE_PRODUCER, self.given);
-        self.ring();
+        // Dekker's pattern, see `memory::Memory::set_sleeping`.
+        fence(Ordering::SeqCst);
+        if self.word(layout::user::SLEEPING) != 0 {
+            self.ring();
+        }
         Ok(())
     }
 

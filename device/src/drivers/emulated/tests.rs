@@ -1,4 +1,5 @@
-//! The driver against a scripted device.
+//! The driver against a scripted device: what only shows on the wire and in the shared memory. What every driver promises is
+//! checked by the conformance suite (`device/tests/conformance.rs`).
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -331,25 +332,6 @@ fn memory_that_somebody_alive_may_still_write_to_is_not_handed_over_again() {
 }
 
 #[test]
-fn the_same_handle_works_again_after_a_removal() {
-    let (_socket, listener, instance, device) = pair();
-    drop(device);
-    assert!(instance.notice_removal());
-    let rejoiner = std::thread::spawn({
-        let instance = instance.clone();
-        move || instance.rejoin().unwrap()
-    });
-    let mut device = listener.welcome(7).unwrap();
-    rejoiner.join().unwrap();
-    assert_eq!(instance.state(), (State::Up, 7));
-    instance.submit(&request(), Tag(1)).unwrap();
-    let taken = device.take().unwrap();
-    assert_eq!(taken.epoch, 7);
-    device.answer(&taken, &[1; 32]).unwrap();
-    assert_eq!(poll(&instance), [(1, Status::Done, vec![1; 32])]);
-}
-
-#[test]
 fn what_is_no_device_is_told_from_what_is_not_there() {
     let open = |path: &std::path::Path| {
         let options = InstanceOptions { connect_timeout: std::time::Duration::from_millis(50), ..options() };
@@ -389,30 +371,6 @@ fn what_is_no_device_is_told_from_what_is_not_there() {
         assert!(error.contains(wanted), "{error}");
         answerer.join().unwrap();
     }
-}
-
-#[test]
-fn a_ring_that_quarantine_has_filled_is_told_from_one_that_is_merely_full() {
-    let (_socket, _listener, instance, mut device) = pair();
-    let submit = |tag| instance.submit(&request(), Tag(tag));
-    for tag in 0..8 {
-        submit(tag).unwrap();
-    }
-    assert_eq!(submit(8), Err(SubmitError::Full));
-    for tag in 0..4 {
-        instance.abandon(Tag(tag));
-    }
-    assert_eq!(submit(8), Err(SubmitError::Full), "half of the ring still works");
-    instance.abandon(Tag(4));
-    assert_eq!(submit(8), Err(SubmitError::Quarantined));
-    let first = device.take().unwrap();
-    device.answer(&first, &[1; 32]).unwrap();
-    assert_eq!(poll(&instance).len(), 1);
-    submit(8).unwrap();
-    assert!(!instance.occupancy().is_clogged());
-    device.restart();
-    assert_eq!(poll(&instance).len(), 8);
-    assert_eq!(instance.occupancy().usable, 8);
 }
 
 #[test]
