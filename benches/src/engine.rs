@@ -219,3 +219,36 @@ fn is_readable(fd: impl AsFd) -> bool {
     let now = Timespec { tv_sec: 0, tv_nsec: 0 };
     rustix::event::poll(&mut [PollFd::new(&fd, PollFlags::IN)], Some(&now)) == Ok(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use hotspare_device::{Key, KeyMaterial, MontgomeryKey, Request};
+    use hotspare_offload::{Completion, Config, Offload};
+
+    use super::*;
+    use crate::scratch::Scratch;
+
+    #[test]
+    fn its_devices_are_taken_into_use_and_a_slow_request_takes_its_time() {
+        let scratch = Scratch::new().unwrap();
+        let cpu = *processor::allowed().last().unwrap();
+        let engine = Engine::start(scratch.path(), 2, cpu).unwrap();
+        let mut config = Config { require_hardware: true, stats_dir: None, ..Config::default() };
+        config.devices = vec![format!("emulated:{}", scratch.path().display())];
+        // Far from what a busy machine makes of an answer that comes at once.
+        config.deadline.floor = Duration::from_secs(20);
+        config.instance.connect_timeout = Duration::from_secs(10);
+        let offload = Offload::new(config);
+        let material = MontgomeryKey { curve: MontgomeryCurve::X25519, scalar: vec![7; 32] };
+        let key = Key::new(KeyMaterial::Montgomery(material)).unwrap();
+        let request = |peer| Request::montgomery_multiply(&key, peer).unwrap();
+        let began = Instant::now();
+        let mut slow = offload.submit(request(&SLOW_PEER), Completion::Poll);
+        while slow.poll().is_pending() {
+            assert_eq!(*offload.execute(request(&PEER)).unwrap(), ANSWER);
+        }
+        assert!(began.elapsed() >= SLOW);
+        drop(offload);
+        drop(engine);
+    }
+}

@@ -6,6 +6,7 @@
 //! into one report ([`report`]): a table, a JSON file with every sample, a picture.
 
 pub mod bars;
+pub mod child;
 pub mod engine;
 pub mod error;
 pub mod options;

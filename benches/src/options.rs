@@ -58,9 +58,9 @@ pub struct PlayOptions {
     /// The provider's module.
     #[arg(long)]
     pub module: Option<PathBuf>,
-    /// The root of a running emulator.
+    /// The emulator.
     #[arg(long)]
-    pub root: Option<PathBuf>,
+    pub emulator: Option<PathBuf>,
 }
 
 #[cfg(test)]

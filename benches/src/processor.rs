@@ -1,5 +1,7 @@
 //! Which processor a thread runs on, with what right, and how much of one it has used.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use rustix::thread::CpuSet;
@@ -65,18 +67,26 @@ pub fn used_by_this_thread() -> Duration {
     Duration::try_from(rustix::time::clock_gettime(ClockId::ThreadCPUTime)).unwrap_or_default()
 }
 
-/// What the threads of this process have used of processors, by the scheduler's own account (`/proc/PID/task/TID/schedstat`), but
-/// for those with one of these names.
+/// What each thread of this process has used of processors, by its name (threads of one name together), as the scheduler itself
+/// counts (`/proc/PID/task/TID/schedstat`): to the nanosecond for a thread that sleeps, to the last tick for one that runs.
 #[must_use]
-pub fn used_by_threads_but(names: &[&str]) -> Duration {
-    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return Duration::ZERO };
-    let of_task = |directory: std::path::PathBuf| -> Option<Duration> {
+pub fn used_by_threads() -> BTreeMap<String, Duration> {
+    let mut used = BTreeMap::<String, Duration>::new();
+    let Ok(tasks) = std::fs::read_dir("/proc/self/task") else { return used };
+    let of_task = |directory: PathBuf| -> Option<(String, Duration)> {
         let name = std::fs::read_to_string(directory.join("comm")).ok()?;
-        if names.contains(&name.trim_end()) {
-            return None;
-        }
         let account = std::fs::read_to_string(directory.join("schedstat")).ok()?;
-        Some(Duration::from_nanos(account.split(' ').next()?.parse().ok()?))
+        let nanos = account.split(' ').next()?.parse().ok()?;
+        Some((name.trim_end().to_owned(), Duration::from_nanos(nanos)))
     };
-    tasks.filter_map(|task| of_task(task.ok()?.path())).sum()
+    for (name, time) in tasks.filter_map(|task| of_task(task.ok()?.path())) {
+        *used.entry(name).or_default() += time;
+    }
+    used
+}
+
+/// The same for all threads together, but for those of this name.
+#[must_use]
+pub fn used_by_threads_but(name: &str) -> Duration {
+    used_by_threads().into_iter().filter(|(thread, _)| thread != name).map(|(_, used)| used).sum()
 }

@@ -36,8 +36,10 @@ pub enum Subject {
     EvpPlain,
     /// ASYNC jobs that pause once and do nothing.
     EmptyJobs,
-    /// Completions beside a request that takes long.
+    /// Completions beside a request that takes long, whose owners wait for them.
     Neighbour,
+    /// The same, whose owners are woken.
+    WokenNeighbour,
     /// A process that has nothing to do.
     Idle,
 }
@@ -63,6 +65,8 @@ pub const BESIDE: &str = "beside-microseconds";
 /// # Errors
 /// [`BenchError`].
 pub fn run(options: &PlayOptions) -> Result<(), BenchError> {
+    // Again: a change of user namespaces on the way here has taken it away.
+    let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL));
     let time = Duration::from_secs_f64(options.seconds);
     let played = match options.subject {
         Subject::CacheLine => cache_line::play(time)?,
@@ -74,8 +78,9 @@ pub fn run(options: &PlayOptions) -> Result<(), BenchError> {
         Subject::EvpJobs => evp::jobs(time, options.module.as_deref())?,
         Subject::EvpPlain => evp::plain(time, options.module.as_deref())?,
         Subject::EmptyJobs => evp::empty_jobs(time)?,
-        Subject::Neighbour => neighbour::play(time)?,
-        Subject::Idle => idle::play(time, options.root.as_deref())?,
+        Subject::Neighbour => neighbour::play(time, neighbour::Owner::Waits)?,
+        Subject::WokenNeighbour => neighbour::play(time, neighbour::Owner::Sleeps)?,
+        Subject::Idle => idle::play(time, options.emulator.as_deref())?,
     };
     let said = serde_json::to_string(&played).map_err(|error| BenchError::Hotspare(error.to_string()))?;
     println!("{said}");

@@ -81,7 +81,7 @@ pub(crate) fn woken(time: Duration, devices: u8) -> Result<Played, BenchError> {
     let mut after_warm_up = None;
     let samples = repeat(time, TICKETS, || {
         if done > 0 && after_warm_up.is_none() {
-            after_warm_up = Some((done, processor::used_by_threads_but(&[engine::THREAD])));
+            after_warm_up = Some((done, processor::used_by_threads_but(engine::THREAD)));
         }
         let end = done + TICKETS;
         while done < end {
@@ -100,7 +100,7 @@ pub(crate) fn woken(time: Duration, devices: u8) -> Result<Played, BenchError> {
         Ok(())
     })?;
     // The scheduler's account is as old as its last tick: it is taken over all samples.
-    let used = processor::used_by_threads_but(&[engine::THREAD]);
+    let used = processor::used_by_threads_but(engine::THREAD);
     let (earlier, used_earlier) = after_warm_up.unwrap_or_default();
     let mut played = played(NANOS, samples);
     let each = used.saturating_sub(used_earlier).as_secs_f64() * 1e9 / f64::from(done - earlier);

@@ -9,23 +9,28 @@ use crate::samples::Samples;
 use super::stage::{Medians, Stage, named};
 
 const NAME: &str = "devices";
+const BESIDE_LONG: &str = "beside 100 ms on another device";
 
 pub(super) fn run(stage: &Stage) -> Result<Vec<Row>, BenchError> {
     let played = stage.in_turn(&[
         &["neighbour"],
+        &["woken-neighbour"],
         &["tickets", "--devices", "1"],
         &["tickets", "--devices", "16"],
         &["woken", "--devices", "1"],
         &["woken", "--devices", "16"],
     ])?;
-    let [neighbour, polled_one, polled_sixteen, woken_one, woken_sixteen] = &played[..] else {
+    let [waiting, woken, polled_one, polled_sixteen, woken_one, woken_sixteen] = &played[..] else {
         return Err(BenchError::Hotspare("not all subjects were played".to_owned()));
     };
-    let (alone, beside) = (named(neighbour, ALONE)?, named(neighbour, BESIDE)?);
+    let longest = |what: &str, how: &str, samples| {
+        Row::new(NAME, format!("longest completion {what}, owner {how}"), Unit::Micros, samples)
+    };
     Ok(vec![
-        Row::new(NAME, "longest completion, beyond the usual and the watchdog's", Unit::Micros, alone),
-        Row::new(NAME, "the same beside a request of 100 ms on the other device", Unit::Micros, beside)
-            .bar(bars::DELAY_BESIDE_SLOW_MICROS),
+        longest("with nothing beside", "waits", named(waiting, ALONE)?),
+        longest(BESIDE_LONG, "waits", named(waiting, BESIDE)?).bar(bars::DELAY_BESIDE_SLOW_MICROS),
+        longest("with nothing beside", "sleeps", named(woken, ALONE)?),
+        longest(BESIDE_LONG, "sleeps", named(woken, BESIDE)?).bar(bars::DELAY_BESIDE_SLOW_MICROS),
         sixteen("owner polls", polled_one, polled_sixteen)?,
         sixteen("owner sleeps", woken_one, woken_sixteen)?,
     ])

@@ -1,17 +1,14 @@
 //! A process with devices and nothing to do.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use crate::bars;
-use crate::error::{BenchError, system};
-use crate::play::PROCESSOR_NANOS;
+use crate::error::BenchError;
 use crate::report::{Row, Unit};
 use crate::samples::Samples;
-use crate::scratch::Scratch;
 
-use super::stage::{Stage, nothing, with_us};
+use super::stage::{Stage, nothing};
 
 /// "Over ten seconds."
 const LOOKED_AT: Duration = Duration::from_secs(10);
@@ -20,28 +17,16 @@ const QUICKLY_LOOKED_AT: Duration = Duration::from_secs(2);
 pub(super) fn run(stage: &Stage) -> Result<Vec<Row>, BenchError> {
     let time = if stage.options.quick { QUICKLY_LOOKED_AT } else { LOOKED_AT };
     stage.note("a process that sleeps", time);
-    let scratch = Scratch::new()?;
-    let emulator = stage.program("hotspare-emulator")?;
-    let mut command = Command::new(&emulator);
-    command.arg("run").arg("--root").arg(scratch.path()).args(["--devices", "2"]);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    let mut emulator = with_us(&mut command).spawn().map_err(system(emulator.display().to_string()))?;
-    let ready = emulator.stdout.take().is_some_and(|output| {
-        BufReader::new(output).lines().map_while(Result::ok).any(|line| line.trim_end() == "ready")
-    });
-    let played = if ready {
-        let root = scratch.path().display().to_string();
-        stage.play(&["idle", "--root", &root, "--seconds", &time.as_secs().to_string()])
-    } else {
-        Err(BenchError::Hotspare("the emulator did not start".to_owned()))
-    };
-    if let Some(pid) = i32::try_from(emulator.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        // It ends its devices; it is our child and was not waited for yet, so the id is its own.
-        let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-    }
-    emulator.wait().map_err(system("waiting for the emulator"))?;
-    let used = played?.remove(PROCESSOR_NANOS).and_then(Samples::new);
-    let used = used.ok_or_else(|| nothing(&["idle"]))?;
+    // In a network of its own: events of other devices, of which every network has its own, are none of its business.
+    let mut command = Command::new("unshare");
+    command.arg(if rustix::process::geteuid().is_root() { "-n" } else { "-rn" });
+    command.arg(stage.own()).args(["play", "idle", "--seconds", &time.as_secs().to_string()]);
+    command.arg("--emulator").arg(stage.program("hotspare-emulator")?);
+    let used = stage.play_command(&mut command)?;
+    let all = used.values().flatten().sum();
+    let samples = Samples::new(vec![all]).filter(|_| !used.is_empty()).ok_or_else(|| nothing(&["idle"]))?;
     let what = format!("processor time of an idle process in {} s, two devices", time.as_secs());
-    Ok(vec![Row::new("idle", what, Unit::Nanos, &used).bar(bars::IDLE_NANOS)])
+    let show = |(thread, nanos): (&String, &Vec<f64>)| format!("{thread} {:.0}", nanos.iter().sum::<f64>());
+    let threads = used.iter().map(show).collect::<Vec<_>>().join(", ");
+    Ok(vec![Row::new("idle", what, Unit::Nanos, &samples).bar(bars::IDLE_NANOS).beside(threads)])
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::process::Command;
 
+use crate::child::pinned;
 use crate::error::{BenchError, system};
 use crate::report::{Row, Unit};
 use crate::samples::Samples;
 
-use super::stage::{Stage, pinned};
+use super::stage::Stage;
 
 /// The name of the program, and of its group in criterion's directory.
 const GROUP: &str = "parts";

@@ -6,13 +6,14 @@ use std::process::Command;
 use hotspare_device::stats::{Counter, read_all};
 
 use crate::bars;
+use crate::child::pinned;
 use crate::error::BenchError;
 use crate::report::{Row, Unit};
 use crate::samples::Samples;
 use crate::scratch::Scratch;
 
 use super::evp::MODULE;
-use super::stage::{Stage, pinned};
+use super::stage::Stage;
 
 /// What `openssl speed` calls it, what we call it, and the operations that it measures.
 const ALGORITHMS: &[(&str, &str, &[&str])] = &[

@@ -1,18 +1,15 @@
 //! Running subjects in turn, each in a process of its own with a processor for itself as far as the machine allows.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::Signal;
-
+use crate::child::with_us;
 use crate::error::{BenchError, system};
 use crate::options::RunOptions;
 use crate::play::Played;
-use crate::processor::{self, Pair};
+use crate::processor::Pair;
 use crate::samples::Samples;
 
 /// How to measure, and with what.
@@ -71,13 +68,21 @@ impl Stage {
         Ok(medians.into_iter().map(all).collect())
     }
 
+    /// This program.
+    pub(crate) fn own(&self) -> &Path {
+        &self.own
+    }
+
     /// Plays one subject once. All that it measured, by name.
     pub(crate) fn play(&self, arguments: &[&str]) -> Result<Played, BenchError> {
-        let mut command = Command::new(&self.own);
-        command.arg("play").args(arguments);
-        let said = self.say(&mut command)?;
+        self.play_command(Command::new(&self.own).arg("play").args(arguments))
+    }
+
+    /// The same, of a command that ends up playing a subject.
+    pub(crate) fn play_command(&self, command: &mut Command) -> Result<Played, BenchError> {
+        let said = self.say(command)?;
         serde_json::from_str(&said)
-            .map_err(|_| BenchError::Misunderstood { program: arguments.join(" "), said })
+            .map_err(|_| BenchError::Misunderstood { program: format!("{command:?}"), said })
     }
 
     /// What a program says on its standard output. It ends when we do.
@@ -112,32 +117,4 @@ pub(crate) fn named<'a>(samples: &'a Medians, name: &'static str) -> Result<&'a 
 
 pub(crate) fn nothing(call: Call<'_>) -> BenchError {
     BenchError::Hotspare(format!("{}: nothing was measured", call.join(" ")))
-}
-
-/// The program gets more of its processor than others, where that is allowed, and ends when we end.
-pub(crate) fn with_us(command: &mut Command) -> &mut Command {
-    let parent = rustix::process::getpid();
-    // SAFETY: between fork and exec it makes system calls and allocates nothing.
-    unsafe {
-        command.pre_exec(move || {
-            rustix::process::set_parent_process_death_signal(Some(Signal::KILL))?;
-            // The parent may have gone before the kernel knew what we want.
-            if rustix::process::getppid() != Some(parent) {
-                return Err(io::Error::from_raw_os_error(libc::ESRCH));
-            }
-            processor::ask_for_priority();
-            Ok(())
-        })
-    }
-}
-
-/// As [`with_us`], and on one processor.
-pub(crate) fn pinned(command: &mut Command, cpu: usize) -> &mut Command {
-    // SAFETY: one system call.
-    unsafe {
-        command.pre_exec(move || {
-            processor::pin(cpu);
-            Ok(())
-        })
-    }
 }
