@@ -131,8 +131,12 @@ impl Offload {
         if !core.has_active() {
             return self.compute_counted(core, &request);
         }
-        match core.accept(request, Waiter::Nobody, Instant::now()) {
-            Ok(id) => wait::result(core, id),
+        let now = Instant::now();
+        match core.accept(request, Waiter::Nobody, now) {
+            Ok(id) => {
+                core.offer(id, Doorbells::Now);
+                wait::result(core, id, now)
+            }
             Err(request) => self.compute_counted(core, &request),
         }
     }

@@ -99,7 +99,7 @@ impl Ticket {
             if core.home.is_here() {
                 let (core, id) = (core.clone(), *id);
                 self.state = State::Taken;
-                return wait::result(&core, id);
+                return wait::result(&core, id, Instant::now());
             }
         }
         match self.poll() {

@@ -15,14 +15,18 @@ use crate::core::{Core, SoftwareStep, Step};
 use crate::ledger::{EntryId, Stage, Waiter};
 use crate::target::Target;
 
-/// Waits for the request's end, moving it on, and takes its result.
-pub(crate) fn result(core: &Core, id: EntryId) -> Result<Output, Error> {
+/// Waits for the request's end, moving it on, and takes its result. `now` is the time, as last seen.
+pub(crate) fn result(core: &Core, id: EntryId, mut now: Instant) -> Result<Output, Error> {
     loop {
-        match core.advance(id, Instant::now(), SoftwareStep::Take) {
+        // What a device has computed and needs no verifying has ended: no look at the clock, and none at anything else.
+        if let Some(result) = core.collect_if_done(id) {
+            return result;
+        }
+        match core.advance(id, now, SoftwareStep::Take) {
             Step::Waiting(target, deadline) => {
                 if let Some(target) = core.target(target) {
                     let is_open = || still_in_hardware(core, id, target);
-                    wait_for_entry(core, id, target, deadline, &is_open);
+                    now = wait_for_entry(core, id, target, (now, deadline), &is_open);
                 }
             }
             Step::Done | Step::Gone => return core.collect(id),
@@ -39,17 +43,25 @@ fn still_in_hardware(core: &Core, id: EntryId, target: &Target) -> bool {
         .is_some_and(|progress| progress.stage == Stage::Hardware(target.index))
 }
 
-fn wait_for_entry(core: &Core, id: EntryId, target: &Target, deadline: Instant, is_open: &dyn Fn() -> bool) {
+/// Gives the time, as last seen.
+fn wait_for_entry(
+    core: &Core,
+    id: EntryId,
+    target: &Target,
+    (now, deadline): (Instant, Instant),
+    is_open: &dyn Fn() -> bool,
+) -> Instant {
     if let Some(turn) = target.try_turn() {
-        lead(core, target, deadline, is_open);
+        let now = lead(core, target, (now, deadline), is_open);
         drop(turn);
         core.pass_on(target);
-        return;
+        return now;
     }
     if let Some(mut progress) = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(id)) {
         progress.waiter = Waiter::Thread(std::thread::current());
     }
     wait_for(core, target, deadline, is_open);
+    Instant::now()
 }
 
 /// Waits until `is_open` is false, or the deadline has passed, or the device can't answer any more; may return earlier.
@@ -57,7 +69,7 @@ pub(crate) fn wait_for(core: &Core, target: &Target, deadline: Instant, is_open:
     target.follow();
     while is_open() {
         if let Some(_turn) = target.try_turn() {
-            lead(core, target, deadline, is_open);
+            lead(core, target, (Instant::now(), deadline), is_open);
             break;
         }
         let left = deadline.saturating_duration_since(Instant::now());
@@ -70,22 +82,39 @@ pub(crate) fn wait_for(core: &Core, target: &Target, deadline: Instant, is_open:
     core.pass_on(target);
 }
 
-/// Polls for all until our own request is answered or its deadline has passed. The caller has the turn.
-fn lead(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> bool) {
-    let Some(instance) = target.instance() else { return };
-    let spin_until = Instant::now() + core.config.spin;
-    loop {
-        core.poll(target, &*instance);
-        // What was found for others is theirs at once: it is delivered without the turn.
-        if !is_open() || !core.completions.is_empty() {
-            return;
+/// While it spins, a thread looks at the clock once in so many polls: one costs about as much as two polls that find nothing.
+const POLLS_FOR_A_LOOK: u32 = 16;
+
+/// Polls for all until our own request is answered or its deadline has passed. The caller has the turn. `now` is the time, as last
+/// seen; gives the same.
+fn lead(
+    core: &Core,
+    target: &Target,
+    (mut now, deadline): (Instant, Instant),
+    is_open: &dyn Fn() -> bool,
+) -> Instant {
+    let Some(instance) = target.instance() else { return now };
+    let spin_until = now + core.config.spin;
+    for polls in 0_u32.. {
+        let given = core.poll(target, &*instance);
+        let looks = polls % POLLS_FOR_A_LOOK == 0;
+        // Before we had the turn, and by other ways than an answer, it may have ended without one that we see.
+        if (given > 0 || looks) && !is_open() {
+            break;
         }
-        let now = Instant::now();
+        // What was found for others is theirs at once: it is delivered without the turn.
+        if given > 0 && !core.completions.is_empty() {
+            break;
+        }
+        if !looks {
+            std::hint::spin_loop();
+            continue;
+        }
+        now = Instant::now();
         if now >= deadline {
-            return;
+            break;
         }
         if now < spin_until {
-            std::hint::spin_loop();
             continue;
         }
         if instance.prepare_wait() {
@@ -97,6 +126,7 @@ fn lead(core: &Core, target: &Target, deadline: Instant, is_open: &dyn Fn() -> b
         // Whether it is to ring for the completion loop is looked at when the turn is given up.
         target.arming.disarm();
     }
+    now
 }
 
 fn sleep(instance: &dyn Instance, longest: std::time::Duration) {
