@@ -5,6 +5,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use hotspare_device::key::RSA_MAX_BYTES;
+use hotspare_device::{Key, Kind};
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::Context;
@@ -122,6 +123,27 @@ impl<F: Functions> Held<F> {
             self.key = new;
         }
         done
+    }
+
+    /// The key, if a device may compute with it. If not (there is none that is offloaded, or no device is in use), what came of
+    /// `in_software`, counted; `kind` is what it is as a request.
+    pub(crate) fn key_for_device(
+        &self,
+        key: Option<Key>,
+        kind: impl FnOnce(&Key) -> Kind,
+        in_software: impl FnOnce() -> c_int,
+    ) -> Result<Key, c_int> {
+        let Some(key) = key else { return Err(self.pass_through(in_software)) };
+        let Some(request) = self.context.offload().begin_software(kind(&key)) else { return Ok(key) };
+        let done = in_software();
+        request.end(done == 1);
+        Err(done)
+    }
+
+    /// What comes of `in_software`, which is no request.
+    pub(crate) fn pass_through(&self, in_software: impl FnOnce() -> c_int) -> c_int {
+        self.context.offload().count_passed_through();
+        in_software()
     }
 
     /// Asks the software provider's operation.

@@ -64,16 +64,11 @@ impl Operation {
         if place.is_null() {
             return in_software(self);
         }
-        let Some(key) = self.held.key.as_ref().and_then(|key| key.offload_key()) else {
-            self.held.context.offload().count_passed_through();
-            return in_software(self);
+        let key = self.held.key.as_ref().and_then(|key| key.offload_key());
+        let key = match self.held.key_for_device(key, keys::private_kind, || in_software(self)) {
+            Ok(key) => key,
+            Err(done) => return done,
         };
-        let (operation, bytes) = keys::private_operation(&key);
-        if let Some(request) = self.held.context.offload().begin_software(operation.kind(bytes)) {
-            let done = in_software(self);
-            request.end(done == 1);
-            return done;
-        }
         // SAFETY: the caller's input and output.
         let outcome = unsafe {
             with_copy(input, input_length, |sealed| self.decrypt_offloaded(&key, sealed, output.as_slice()))
@@ -81,10 +76,7 @@ impl Operation {
         match outcome {
             Some(Outcome::Done(length)) => output.done(length),
             Some(Outcome::Failed) => 0,
-            Some(Outcome::Software) | None => {
-                self.held.context.offload().count_passed_through();
-                in_software(self)
-            }
+            Some(Outcome::Software) | None => self.held.pass_through(|| in_software(self)),
         }
     }
 

@@ -4,7 +4,7 @@
 use std::ffi::{c_char, c_int, c_void};
 use std::sync::Arc;
 
-use hotspare_device::request::Operation;
+use hotspare_device::request::{self, Operation};
 use hotspare_device::{Key, KeyMaterial, RsaCrt, RsaKey, RsaPrivate};
 use openssl_sys::OSSL_PARAM;
 
@@ -63,13 +63,14 @@ pub(crate) unsafe fn share(pointer: *const c_void) -> Option<Arc<ProviderKey>> {
     unsafe { ProviderKey::share::<Rsa>(pointer).or_else(|| ProviderKey::share::<RsaPss>(pointer)) }
 }
 
-/// What a private operation with an offloaded key asks, and how long its result is.
-pub(crate) fn private_operation(key: &Key) -> (Operation, usize) {
-    match key.material() {
-        KeyMaterial::Rsa(rsa) => (Operation::RsaPrivate, rsa.modulus.len()),
+/// What a private operation with an offloaded key is as a request.
+pub(crate) fn private_kind(key: &Key) -> request::Kind {
+    let length = match key.material() {
+        KeyMaterial::Rsa(rsa) => rsa.modulus.len(),
         // An RSA key manager's keys for the offload are of no other sort.
-        _ => (Operation::RsaPrivate, 0),
-    }
+        _ => 0,
+    };
+    Operation::RsaPrivate.kind(length)
 }
 
 /// The numbers of an exported key, if it is offloaded.

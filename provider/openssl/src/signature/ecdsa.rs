@@ -5,7 +5,7 @@
 use std::ffi::{CStr, CString, c_uint, c_void};
 use std::sync::Arc;
 
-use hotspare_device::request::{DIGEST_MAX_BYTES, Operation};
+use hotspare_device::request::{self, DIGEST_MAX_BYTES, Operation};
 use hotspare_device::{Curve, EcPublicKey, Key, KeyMaterial, Request};
 use openssl_sys::OSSL_PARAM;
 use zeroize::Zeroizing;
@@ -18,6 +18,7 @@ use crate::ffi::names;
 use crate::ffi::types::{Constant, Dispatch};
 use crate::keymgmt::{Kind, ProviderKey, ec};
 use crate::operation::{DIGEST_NAME_BYTES, Outcome};
+use crate::random::is_below;
 use crate::signature::nonce::{self, Nonce};
 use crate::signature::{Scheme, Verdict, der, entries};
 use crate::software::Software;
@@ -52,13 +53,13 @@ impl Scheme for Ecdsa {
         key.public_key(public_material)
     }
 
-    fn signing(key: &Key) -> (Operation, usize) {
+    fn kind(key: &Key) -> request::Kind {
         let curve = match key.material() {
             KeyMaterial::Ec(ec) => ec.curve,
             // An EC key manager's keys for the offload are of no other sort.
             _ => Curve::P256,
         };
-        (Operation::EcdsaSign(curve), 2 * curve.field_bytes())
+        Operation::EcdsaSign(curve).kind(2 * curve.field_bytes())
     }
 
     fn read(software: &Software, operation: *mut c_void) -> Option<Self> {
@@ -114,7 +115,7 @@ impl Scheme for Ecdsa {
             return Verdict::Software;
         };
         let order = ec.curve.order();
-        if !nonce::in_range(r, order) || !nonce::in_range(s, order) {
+        if !is_below(r, order) || !is_below(s, order) {
             return Verdict::Software;
         }
         let Ok(request) = Request::ecdsa_verify(key, digest, r, s) else { return Verdict::Software };

@@ -146,10 +146,11 @@ entry! {
         // SAFETY: ours.
         let Some(operation) = (unsafe { Operation::<S>::borrow(operation) }) else { return 0 };
         let Some(recover) = operation.held.functions.verify_recover else { return 0 };
-        operation.held.context.offload().count_passed_through();
         let object = operation.held.as_ptr();
-        // SAFETY: the operation is the software provider's, the rest the caller's.
-        unsafe { recover(object, output, length, capacity, signature, signature_length) }
+        operation.held.pass_through(|| {
+            // SAFETY: the operation is the software provider's, the rest the caller's.
+            unsafe { recover(object, output, length, capacity, signature, signature_length) }
+        })
     }
 
     fn digest_sign_init<S: Scheme>(

@@ -19,8 +19,7 @@ mod x931;
 use std::ffi::c_void;
 use std::sync::Arc;
 
-use hotspare_device::Key;
-use hotspare_device::request::Operation;
+use hotspare_device::{Key, request};
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::Context;
@@ -43,8 +42,8 @@ pub(crate) trait Scheme: Sized + Send + 'static {
     /// What the offload verifies with; `None` if it does not verify with this key.
     fn verifying_key(key: &ProviderKey) -> Option<Key>;
 
-    /// What a signature asks of the offload, and how long its result is.
-    fn signing(key: &Key) -> (Operation, usize);
+    /// What a signature with `key` is as a request.
+    fn kind(key: &Key) -> request::Kind;
 
     /// The settings of `operation`, an operation of the software provider.
     fn read(software: &Software, operation: *mut c_void) -> Option<Self>;

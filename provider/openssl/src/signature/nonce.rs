@@ -17,6 +17,7 @@ use hotspare_device::request::DIGEST_MAX_BYTES;
 use zeroize::Zeroizing;
 
 use crate::digest::{Digest, MAX_BYTES};
+use crate::random::is_below;
 
 /// The longest scalar.
 const SCALAR_MAX_BYTES: usize = Curve::P521.field_bytes();
@@ -66,24 +67,11 @@ pub(crate) fn derive(
         }
         // The orders' first bytes are ff, or 01 with seven bits that the field does not have.
         nonce.bytes[0] &= 0xff >> order[0].leading_zeros();
-        if in_range(nonce.as_bytes(), order) {
+        if is_below(nonce.as_bytes(), order) {
             return Some(nonce);
         }
     }
     None
-}
-
-/// Whether 0 < number < order, both of one length. Takes the same time for each number; the answer itself says nothing about
-/// the one that is used in the end.
-pub(crate) fn in_range(number: &[u8], order: &[u8]) -> bool {
-    let mut borrow = 0_u16;
-    let mut any = 0_u8;
-    for (byte, order) in number.iter().zip(order).rev() {
-        let difference = u16::from(*byte).wrapping_sub(u16::from(*order)).wrapping_sub(borrow);
-        borrow = difference >> 15;
-        any |= byte;
-    }
-    std::hint::black_box(borrow) == 1 && std::hint::black_box(any) != 0
 }
 
 #[cfg(test)]
@@ -92,29 +80,6 @@ mod tests {
 
     fn sha512() -> Digest {
         Digest::fetch(std::ptr::null_mut(), c"SHA512").unwrap()
-    }
-
-    #[test]
-    fn the_range_is_one_to_the_order_minus_one() {
-        for curve in Curve::ALL {
-            let order = curve.order();
-            let last = order.len() - 1;
-            let mut number = vec![0; order.len()];
-            assert!(!in_range(&number, order));
-            number[last] = 1;
-            assert!(in_range(&number, order));
-            assert!(!in_range(order, order));
-            let mut number = order.to_vec();
-            number[last] -= 1;
-            assert!(in_range(&number, order));
-            number[last] += 2;
-            assert!(!in_range(&number, order));
-            assert!(!in_range(&vec![0xff; order.len()], order));
-            let mut number = order.to_vec();
-            number[0] -= 1;
-            number[last] = 0xff;
-            assert!(in_range(&number, order));
-        }
     }
 
     #[test]

@@ -78,26 +78,18 @@ impl<S: Scheme> Operation<S> {
         if place.is_null() {
             return in_software(self);
         }
-        let Some(key) = self.signing_key() else {
-            self.held.context.offload().count_passed_through();
-            return in_software(self);
+        let key = self.signing_key();
+        let key = match self.held.key_for_device(key, S::kind, || in_software(self)) {
+            Ok(key) => key,
+            Err(done) => return done,
         };
-        let (operation, bytes) = S::signing(&key);
-        if let Some(request) = self.held.context.offload().begin_software(operation.kind(bytes)) {
-            let done = in_software(self);
-            request.end(done == 1);
-            return done;
-        }
         // SAFETY: the caller's input and output.
         let outcome =
             unsafe { with_copy(data, length, |data| self.sign_offloaded(&key, data, output.as_slice())) };
         match outcome {
             Some(Outcome::Done(length)) => output.done(length),
             Some(Outcome::Failed) => 0,
-            Some(Outcome::Software) | None => {
-                self.held.context.offload().count_passed_through();
-                in_software(self)
-            }
+            Some(Outcome::Software) | None => self.held.pass_through(|| in_software(self)),
         }
     }
 
@@ -110,11 +102,11 @@ impl<S: Scheme> Operation<S> {
                 Verdict::Software => {}
             }
         }
-        self.held.context.offload().count_passed_through();
         let Some(verify) = self.held.functions.verify else { return 0 };
-        let object = self.held.as_ptr();
+        let (object, length) = (self.held.as_ptr(), signature.len());
         // SAFETY: the operation is the software provider's, the rest slices.
-        unsafe { verify(object, signature.as_ptr(), signature.len(), data.as_ptr(), data.len()) }
+        self.held
+            .pass_through(|| unsafe { verify(object, signature.as_ptr(), length, data.as_ptr(), data.len()) })
     }
 
     /// Takes a part of a message, which the software provider's `update` would take.
@@ -141,22 +133,23 @@ impl<S: Scheme> Operation<S> {
         if place.is_null() {
             return in_software(self);
         }
-        let offload = self.held.context.offload();
-        let Some(key) = self.signing_key() else {
-            offload.count_passed_through();
-            return in_software(self);
-        };
+        let key = self.signing_key();
         let Some(hash) = &mut self.hash else {
-            let (operation, bytes) = S::signing(&key);
-            let request = offload.go_on_in_software(operation.kind(bytes));
+            // There was no device when the message began.
+            let Some(key) = key else { return self.held.pass_through(|| in_software(self)) };
+            let request = self.held.context.offload().go_on_in_software(S::kind(&key));
             let done = in_software(self);
             request.end(done == 1);
             return done;
         };
         let Some((digest, digest_length)) = hash.finish() else { return 0 };
         let digest = &digest[..digest_length];
-        // SAFETY: the caller's output.
-        match self.sign_offloaded(&key, digest, unsafe { output.as_slice() }) {
+        let outcome = match key {
+            // SAFETY: the caller's output.
+            Some(key) => self.sign_offloaded(&key, digest, unsafe { output.as_slice() }),
+            None => Outcome::Software,
+        };
+        match outcome {
             Outcome::Done(length) => output.done(length),
             Outcome::Failed => 0,
             Outcome::Software => {
@@ -175,10 +168,10 @@ impl<S: Scheme> Operation<S> {
     /// Verifies a signature of the message that was taken.
     pub(super) fn finish_verifying(&mut self, signature: &[u8]) -> c_int {
         let Some(hash) = &mut self.hash else {
-            self.held.context.offload().count_passed_through();
             let Some(finish) = self.held.functions.digest_verify_final else { return 0 };
+            let object = self.held.as_ptr();
             // SAFETY: the operation is the software provider's, the signature a slice.
-            return unsafe { finish(self.held.as_ptr(), signature.as_ptr(), signature.len()) };
+            return self.held.pass_through(|| unsafe { finish(object, signature.as_ptr(), signature.len()) });
         };
         let Some((digest, length)) = hash.finish() else { return 0 };
         let digest = &digest[..length];
@@ -255,8 +248,7 @@ impl<S: Scheme> Operation<S> {
         if scheme.with_params(|params| unsafe { init(object.as_ptr(), key.software_key(), params) }) != 1 {
             return 0;
         }
-        self.held.context.offload().count_passed_through();
-        then(functions, object.as_ptr())
+        self.held.pass_through(|| then(functions, object.as_ptr()))
     }
 }
 

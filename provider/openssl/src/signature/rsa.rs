@@ -9,8 +9,7 @@
 use std::ffi::{CStr, CString, c_int, c_void};
 use std::sync::Arc;
 
-use hotspare_device::request::Operation;
-use hotspare_device::{Key, KeyMaterial, Request};
+use hotspare_device::{Key, KeyMaterial, Kind, Request};
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::{Context, Refused};
@@ -62,8 +61,8 @@ impl Scheme for Rsa {
         None
     }
 
-    fn signing(key: &Key) -> (Operation, usize) {
-        keys::private_operation(key)
+    fn kind(key: &Key) -> Kind {
+        keys::private_kind(key)
     }
 
     fn read(software: &Software, operation: *mut c_void) -> Option<Self> {
