@@ -33,7 +33,18 @@ const KINDS: [Kind; 7] = [
 #[test]
 fn by_devices() {
     let emulator = Emulator::start(2);
-    let sum = compare(&emulator);
+    check(&compare(&emulator, None));
+}
+
+#[test]
+fn by_devices_in_an_asynchronous_job() {
+    let emulator = Emulator::start(2);
+    let sum = compare(&emulator, Some("job"));
+    check(&sum);
+    assert!(sum.value(Counter::JobsPaused) > 0);
+}
+
+fn check(sum: &Sum) {
     let (submitted, hardware) = (sum.value(Counter::Submitted), sum.value(Counter::Hardware));
     // Of a busy machine some miss their deadline.
     assert!(hardware > submitted / 2, "{hardware} of {submitted} by a device");
@@ -47,20 +58,20 @@ fn by_devices() {
 fn with_devices_dying_all_the_while() {
     let emulator = Arc::new(Emulator::start(2));
     let chaos = Chaos::start(&emulator, random::seed());
-    let sum = compare(&emulator);
+    let sum = compare(&emulator, None);
     println!("{} deaths", chaos.deaths());
     assert!(sum.value(Counter::Submitted) > 0);
 }
 
-/// Runs everything with these devices; the counters of all runs.
-fn compare(emulator: &Emulator) -> Sum {
+/// Runs everything with these devices, in the way that `how` names; the counters of all runs.
+fn compare(emulator: &Emulator, how: Option<&str>) -> Sum {
     let scratch = Scratch::new();
     let program = compiled(&scratch);
     let counters = scratch.path().join("stats");
     let module = programs::provider_module();
     for subject in SUBJECTS {
         let mut command = Command::new(&program);
-        command.arg(module.parent().unwrap()).arg(module.file_stem().unwrap()).arg(subject);
+        command.arg(module.parent().unwrap()).arg(module.file_stem().unwrap()).arg(subject).args(how);
         command.env("HOTSPARE_DEVICES", emulator.specification()).env("HOTSPARE_STATS_DIR", &counters);
         process::run(command, BOUND).unwrap_or_else(|said| panic!("{subject}: {said}"));
     }

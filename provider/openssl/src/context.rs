@@ -92,7 +92,6 @@ impl Context {
     }
 
     /// The same for a caller that owns something meanwhile. He has it back if the result is good.
-    #[allow(dead_code, reason = "key generation on devices is about to use it")]
     pub(crate) fn execute_with<T: Send + 'static>(
         &self,
         request: Request,

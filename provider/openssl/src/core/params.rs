@@ -78,6 +78,9 @@ pub(crate) struct Owned {
     copies: Vec<Copied>,
 }
 
+// SAFETY: what the entries point to is owned here, or constant.
+unsafe impl Send for Owned {}
+
 impl Owned {
     /// Adds a string.
     pub(crate) fn text(&mut self, name: &'static CStr, value: &CStr) {

@@ -4,7 +4,7 @@ use std::ffi::{c_int, c_uchar, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use hotspare_device::{Key, Kind as RequestKind, Request};
+use hotspare_device::{Kind as RequestKind, Request};
 use hotspare_offload::SoftwareRequest;
 use openssl_sys::OSSL_PARAM;
 
@@ -89,10 +89,9 @@ impl Operation {
     /// `place` is not null and has room for `capacity` bytes, and nobody else uses it during this call.
     unsafe fn derive_offloaded<S: Scheme>(&mut self, place: *mut c_uchar, capacity: usize) -> Outcome {
         let Some(software) = self.context.software() else { return Outcome::Failed };
-        let Some((key, request)) = self.request::<S>() else { return Outcome::Software };
+        let Some((request, bytes)) = self.request::<S>() else { return Outcome::Software };
         let object = self.object.as_ptr();
         let product = self.product.get_or_insert_with(|| Product::of::<S>(software, object));
-        let bytes = S::secret_bytes(&key);
         // Whether a secret may be cut short differs between schemes: the software provider decides.
         let wanted = match product {
             Product::Secret if self.padded.is_some() => bytes,
@@ -104,11 +103,13 @@ impl Operation {
         }
         // SAFETY: as the caller says.
         let place = unsafe { std::slice::from_raw_parts_mut(place, wanted) };
+        // Nothing is owned here over the wait: it may be that of a job which nobody resumes.
         let output = match self.context.execute(request) {
             Ok(output) => output,
             Err(Refused::Invalid) => return Outcome::Software,
             Err(Refused::Raised) => return Outcome::Failed,
         };
+        let Some(key) = self.key.as_ref().and_then(|key| key.offload_key()) else { return Outcome::Software };
         // The software provider comes to the same secret if it is none, and says so.
         let secret = match output.get(..bytes) {
             Some(secret) if S::is_sound(&key, secret) => secret,
@@ -132,10 +133,11 @@ impl Operation {
         }
     }
 
-    fn request<S: Scheme>(&self) -> Option<(Key, Request)> {
+    /// What gives the secret, and how long that is, in bytes.
+    fn request<S: Scheme>(&self) -> Option<(Request, usize)> {
         let (key, peer) = (self.key.as_ref()?.offload_key()?, self.peer.as_ref()?);
         let request = S::request(&key, &peer.public::<S::Kind>()?)?;
-        Some((key, request))
+        Some((request, S::secret_bytes(&key)))
     }
 
     /// Takes note of settings that the software provider has `accepted`.

@@ -80,7 +80,7 @@ impl Kind for Dh {
         }
     }
 
-    fn draft(software: &Software, origin: &Origin<'_>) -> Option<Draft> {
+    fn draft(software: &Software, origin: &Origin<'_>) -> Option<(Request, Draft)> {
         let group = match origin {
             Origin::Nothing => None,
             Origin::Group(name) => named_group(software, name),
@@ -124,7 +124,7 @@ impl Kind for Dhx {
         if let Origin::Group(_) = origin { Dh::generation(software, origin) } else { None }
     }
 
-    fn draft(software: &Software, origin: &Origin<'_>) -> Option<Draft> {
+    fn draft(software: &Software, origin: &Origin<'_>) -> Option<(Request, Draft)> {
         if let Origin::Group(_) = origin { Dh::draft(software, origin) } else { None }
     }
 
@@ -220,7 +220,7 @@ fn named_group(software: &Software, name: &CStr) -> Option<Copied> {
 
 /// Draws a private key for `group` by OpenSSL's rules: in a group of the RFCs any number of their length (SP 800-56A,
 /// 5.6.1.1.3); in a group without q one bit shorter than (p - 1) / 2. Other groups are left to OpenSSL.
-fn draft(software: &Software, group: Copied) -> Option<Draft> {
+fn draft(software: &Software, group: Copied) -> Option<(Request, Draft)> {
     let list = group.as_ptr();
     // SAFETY: the copy is a list with an END.
     let (p, q, g) = unsafe {
@@ -252,7 +252,7 @@ fn draft(software: &Software, group: Copied) -> Option<Draft> {
     // These two a generated key has by its own kind, and not from its template.
     params.extend(group, &[names::DH_PRIVATE_LENGTH, names::FFC_VALIDATE_LEGACY]);
     params.number(names::PRIVATE_KEY, &exponent);
-    Some(Draft { request: Request::mod_exp(&key, &base).ok()?, key, params })
+    Some((Request::mod_exp(&key, &base).ok()?, Draft { key, params }))
 }
 
 /// 2^`exponent`, big-endian.

@@ -69,14 +69,14 @@ impl Kind for Ec {
         curve_of(software, origin).map(multiplication_on)
     }
 
-    fn draft(software: &Software, origin: &Origin<'_>) -> Option<Draft> {
+    fn draft(software: &Software, origin: &Origin<'_>) -> Option<(Request, Draft)> {
         let curve = curve_of(software, origin)?;
         let scalar = random::below(software, curve.order())?;
         let mut params = Owned::default();
         params.text(names::GROUP_NAME, own_name(curve));
         params.number(names::PRIVATE_KEY, &scalar);
         let key = Key::new(KeyMaterial::Ec(EcKey { curve, scalar: scalar.to_vec() })).ok()?;
-        Some(Draft { request: Request::ec_multiply_generator(&key).ok()?, key, params })
+        Some((Request::ec_multiply_generator(&key).ok()?, Draft { key, params }))
     }
 
     fn complete(draft: &mut Draft, product: &[u8]) -> bool {

@@ -5,7 +5,7 @@ use std::ffi::{CStr, CString, c_int, c_void};
 use std::ptr;
 use std::sync::Arc;
 
-use hotspare_device::{Key, Request};
+use hotspare_device::Key;
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::{Context, Refused};
@@ -30,8 +30,6 @@ pub(crate) enum Origin<'a> {
 
 /// A key under way: its private half is drawn, its public half is asked for.
 pub(crate) struct Draft {
-    /// What gives the public half.
-    pub(crate) request: Request,
     /// The private half, for the offload.
     pub(crate) key: Key,
     /// What the software provider is to import.
@@ -123,9 +121,9 @@ impl Generation {
 
     /// Has the public half computed by a device.
     fn offloaded<K: Kind>(&self, software: &Software, origin: &Origin<'_>) -> Outcome {
-        let Some(mut draft) = K::draft(software, origin) else { return Outcome::Software };
-        let product = match self.context.execute(draft.request.clone()) {
-            Ok(product) => product,
+        let Some((request, draft)) = K::draft(software, origin) else { return Outcome::Software };
+        let (product, mut draft) = match self.context.execute_with(request, draft) {
+            Ok(both) => both,
             Err(Refused::Invalid) => return Outcome::Software,
             Err(Refused::Raised) => return Outcome::Failed,
         };

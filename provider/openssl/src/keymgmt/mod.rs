@@ -14,7 +14,7 @@ use std::ffi::{c_int, c_void};
 use std::ptr;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use hotspare_device::{Key, KeyMaterial, Kind as RequestKind};
+use hotspare_device::{Key, KeyMaterial, Kind as RequestKind, Request};
 use openssl_sys::OSSL_PARAM;
 
 use crate::context::Context;
@@ -56,8 +56,9 @@ pub(crate) trait Kind: 'static {
         None
     }
 
-    /// Draws the private half of a new key; `None` if that is left to the software provider after all.
-    fn draft(software: &Software, origin: &Origin<'_>) -> Option<Draft> {
+    /// Draws the private half of a new key, with the request that gives the public half; `None` if that is left to the software
+    /// provider after all.
+    fn draft(software: &Software, origin: &Origin<'_>) -> Option<(Request, Draft)> {
         let _ = (software, origin);
         None
     }

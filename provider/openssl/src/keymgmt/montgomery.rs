@@ -113,7 +113,7 @@ impl<C: Place> Kind for Montgomery<C> {
         matches!(origin, Origin::Nothing | Origin::Group(_)).then(|| kind(C::CURVE))
     }
 
-    fn draft(software: &Software, _origin: &Origin<'_>) -> Option<Draft> {
+    fn draft(software: &Software, _origin: &Origin<'_>) -> Option<(Request, Draft)> {
         let mut scalar = Zeroizing::new(vec![0; C::CURVE.field_bytes()]);
         if !software.private_random(&mut scalar) {
             return None;
@@ -123,7 +123,7 @@ impl<C: Place> Kind for Montgomery<C> {
         params.octets(names::PRIVATE_KEY, &scalar);
         let material = MontgomeryKey { curve: C::CURVE, scalar: scalar.to_vec() };
         let key = Key::new(KeyMaterial::Montgomery(material)).ok()?;
-        Some(Draft { request: Request::montgomery_multiply_base(&key).ok()?, key, params })
+        Some((Request::montgomery_multiply_base(&key).ok()?, Draft { key, params }))
     }
 
     fn complete(draft: &mut Draft, product: &[u8]) -> bool {

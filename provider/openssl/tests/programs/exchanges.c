@@ -2,13 +2,15 @@
  * Compares key exchange and its keys with the default provider's, in one process: generation, import and export, peers of all
  * sorts, settings, results and errors. Exits with 0 if all is the same.
  *
- * Usage: exchanges MODULE-FOLDER MODULE-NAME WHAT
+ * Usage: exchanges MODULE-FOLDER MODULE-NAME WHAT [job]
  */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <openssl/async.h>
 #include <openssl/bn.h>
 #include <openssl/core_dispatch.h>
 #include <openssl/core_names.h>
@@ -140,7 +142,7 @@ static struct outcome derive(EVP_PKEY *key, EVP_PKEY *peer, int side, int valida
 /* Both sides with these keys, each side with keys of its own. */
 static struct outcome both(const struct kind *kind, EVP_PKEY *key, EVP_PKEY *peer, int validate, size_t room,
                            const OSSL_PARAM *params, const char *what) {
-    struct outcome outcomes[2];
+    static struct outcome outcomes[2];
     for (int side = 0; side < 2; side++) {
         EVP_PKEY *mine = moved(kind, key, EVP_PKEY_KEYPAIR, side), *theirs = moved(kind, peer, EVP_PKEY_PUBLIC_KEY, side);
         CHECK(mine && theirs);
@@ -217,7 +219,9 @@ static void keys(const struct kind *kind) {
 
 static void exchanges(const struct kind *kind) {
     EVP_PKEY *key = generate(kind, OURS), *peer = generate(kind, DEFAULT), *third = generate(kind, OURS);
-    struct outcome there = both(kind, key, peer, 1, 0, NULL, "a secret"), back = both(kind, peer, key, 1, 0, NULL, "back");
+    static struct outcome there, back;
+    there = both(kind, key, peer, 1, 0, NULL, "a secret");
+    back = both(kind, peer, key, 1, 0, NULL, "back");
     CHECK(there.done == 1 && back.done == 1);
     same(&there, &back, "there and back");
     both(kind, key, third, 0, 0, NULL, "no validation");
@@ -226,7 +230,7 @@ static void exchanges(const struct kind *kind) {
     both(kind, key, third, 1, kind->length + 7, NULL, "room to spare");
     /* Two peers after each other, with one context. */
     EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, key, QUERIES[OURS]);
-    unsigned char secrets[2][1024];
+    static unsigned char secrets[2][1024];
     size_t lengths[2] = {1024, 1024};
     CHECK(context && EVP_PKEY_derive_init(context) == 1);
     CHECK(EVP_PKEY_derive(context, secrets[0], lengths) <= 0);
@@ -282,7 +286,8 @@ static void padding(void) {
     for (int round = 0;; round++) {
         CHECK(round < 10000);
         EVP_PKEY *peer = generate(kind, DEFAULT);
-        struct outcome found = derive(key_of_default, peer, DEFAULT, 0, 0, NULL);
+        static struct outcome found;
+        found = derive(key_of_default, peer, DEFAULT, 0, 0, NULL);
         CHECK(found.done == 1);
         for (unsigned int pad = 0; found.length < kind->length && pad < 2; pad++) {
             OSSL_PARAM params[] = {OSSL_PARAM_construct_uint("pad", &pad), OSSL_PARAM_construct_end()};
@@ -332,7 +337,7 @@ static void bad_numbers(const struct kind *kind) {
             CHECK(BN_sub(number, p, y));
         char what[40];
         snprintf(what, sizeof(what), "public number %d", which);
-        struct outcome outcomes[2][3];
+        static struct outcome outcomes[2][3];
         for (int side = 0; side < 2; side++) {
             EVP_PKEY *peer = peer_with(kind, key, number, side);
             CHECK(peer);
@@ -359,7 +364,7 @@ static void bad_peers(const struct kind *kind) {
     EVP_PKEY *key = generate(kind, DEFAULT);
     for (int i = 0; i < COUNT; i++) {
         EVP_PKEY *peer = generate(&KINDS[i], DEFAULT);
-        struct outcome outcomes[2];
+        static struct outcome outcomes[2];
         for (int side = 0; side < 2; side++)
             outcomes[side] = derive(key, peer, side, 1, 0, NULL);
         char what[60];
@@ -377,31 +382,67 @@ static void bad_peers(const struct kind *kind) {
     EVP_PKEY_free(key);
 }
 
-int main(int count, char **arguments) {
-    CHECK(count == 4);
-    const char *what = arguments[3];
-    CHECK(OSSL_PROVIDER_set_default_search_path(NULL, arguments[1]));
-    CHECK(OSSL_PROVIDER_load(NULL, "default") && OSSL_PROVIDER_load(NULL, arguments[2]));
+static const struct subject {
+    const char *name;
+    void (*run)(const struct kind *kind);
+} SUBJECTS[] = {
+    {"keys", keys}, {"exchanges", exchanges}, {"settings", settings}, {"numbers", bad_numbers}, {"peers", bad_peers},
+};
+
+static int run(const char *what) {
     if (!strcmp(what, "padding")) {
         padding();
-        return 0;
+        return 1;
     }
-    int known = 0;
-    static const struct {
-        const char *name;
-        void (*run)(const struct kind *kind);
-    } SUBJECTS[] = {
-        {"keys", keys}, {"exchanges", exchanges}, {"settings", settings}, {"numbers", bad_numbers}, {"peers", bad_peers},
-    };
     for (size_t i = 0; i < sizeof(SUBJECTS) / sizeof(SUBJECTS[0]); i++) {
-        for (int j = 0; j < COUNT && !strcmp(what, SUBJECTS[i].name); j++) {
-            char name[60];
+        if (strcmp(what, SUBJECTS[i].name))
+            continue;
+        for (int j = 0; j < COUNT; j++) {
+            static char name[60];
             snprintf(name, sizeof(name), "%s %s", KINDS[j].algorithm, KINDS[j].group ? KINDS[j].group : "");
             now = name;
             SUBJECTS[i].run(&KINDS[j]);
-            known = 1;
         }
+        return 1;
     }
-    CHECK(known);
+    return 0;
+}
+
+static int run_job(void *what) {
+    return run(*(const char **)what);
+}
+
+/* The same in an ASYNC job, which is resumed whenever it is to be. */
+static int run_in_a_job(const char *what) {
+    ASYNC_JOB *job = NULL;
+    ASYNC_WAIT_CTX *wait = ASYNC_WAIT_CTX_new();
+    int result = 0, pauses = 0;
+    CHECK(ASYNC_init_thread(1, 1) == 1 && wait);
+    for (;;) {
+        struct pollfd descriptors[8];
+        OSSL_ASYNC_FD list[8];
+        size_t number = 8;
+        int how = ASYNC_start_job(&job, wait, &result, run_job, (void *)&what, sizeof(what));
+        if (how == ASYNC_FINISH)
+            break;
+        CHECK(how == ASYNC_PAUSE);
+        pauses++;
+        CHECK(ASYNC_WAIT_CTX_get_all_fds(wait, NULL, &number) == 1 && number > 0 && number <= 8);
+        CHECK(ASYNC_WAIT_CTX_get_all_fds(wait, list, &number) == 1);
+        for (size_t i = 0; i < number; i++)
+            descriptors[i] = (struct pollfd){list[i], POLLIN, 0};
+        CHECK(poll(descriptors, number, 60000) > 0);
+    }
+    ASYNC_WAIT_CTX_free(wait);
+    ASYNC_cleanup_thread();
+    printf("%d pauses\n", pauses);
+    return result;
+}
+
+int main(int count, char **arguments) {
+    CHECK(count == 4 || (count == 5 && !strcmp(arguments[4], "job")));
+    CHECK(OSSL_PROVIDER_set_default_search_path(NULL, arguments[1]));
+    CHECK(OSSL_PROVIDER_load(NULL, "default") && OSSL_PROVIDER_load(NULL, arguments[2]));
+    CHECK((count == 5 ? run_in_a_job : run)(arguments[3]));
     return 0;
 }
