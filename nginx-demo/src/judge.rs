@@ -12,9 +12,6 @@ const TOLD_MS: f64 = 50.0;
 /// The deadline of a request in hardware (`deadline_ms` of the provider, its default).
 const DEADLINE_MS: f64 = 20.0;
 
-/// Whether the provider pauses the jobs of asynchronous servers. TODO: true once it does.
-const PROVIDER_PAUSES: bool = false;
-
 /// One thing that should be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
@@ -104,7 +101,7 @@ fn signatures(outcome: &Outcome) -> Check {
 /// Handshakes of an asynchronous server leave its threads free while devices work.
 fn pauses(outcome: &Outcome) -> Check {
     let paused = outcome.last.value(Counter::JobsPaused);
-    check("jobs are paused while devices work", paused > 0 || !PROVIDER_PAUSES, format!("{paused} were"))
+    check("jobs are paused while devices work", paused > 0, format!("{paused} were"))
 }
 
 fn active(rows: &[Row]) -> Check {
@@ -165,7 +162,7 @@ fn stall(row: &Row) -> Option<Check> {
 pub(crate) mod tests {
     use super::*;
     use crate::load::Tally;
-    use crate::options::ServerName;
+    use crate::options::{HAPROXY_IS_ASYNCHRONOUS, ServerName};
     use crate::snapshot::{DeviceWork, Snapshot};
     use std::path::Path as FilePath;
 
@@ -245,11 +242,11 @@ pub(crate) mod tests {
     #[test]
     fn an_asynchronous_server_must_have_paused() {
         let mut outcome = outcome();
-        assert_eq!(pauses(&outcome).passed, !PROVIDER_PAUSES);
+        assert!(!pauses(&outcome).passed);
         let asked = |outcome: &Outcome| judge(outcome).iter().any(|check| check.what.starts_with("jobs"));
         assert!(!asked(&outcome));
         outcome.server = ServerName::Haproxy;
-        assert!(asked(&outcome));
+        assert_eq!(asked(&outcome), HAPROXY_IS_ASYNCHRONOUS);
     }
 
     #[test]

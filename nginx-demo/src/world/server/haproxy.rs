@@ -1,5 +1,5 @@
-//! HAProxy: one process with several threads, which do other work while a handshake waits for a device. What makes it use
-//! the devices stands in its own configuration.
+//! HAProxy: one process with several threads. What makes it use the devices stands in its own configuration; with
+//! `ssl-mode-async` in it, the threads do other work while a handshake waits for a device.
 //!
 //! It runs in master-worker mode, as the distribution's service does (`-Ws` there, which is `-W` and a word to systemd):
 //! so the provider is begun in a master that starts itself again for each reload, and used in a worker forked from it.
@@ -35,7 +35,10 @@ pub(super) fn recipe(
         let (certificate, key) = (read(&certificates.certificate(name))?, read(&certificates.key(name))?);
         write(&both(directory, name), &(certificate + &key))?;
     }
-    let of_page = place(&PAGE.block("/etc/haproxy/haproxy.cfg")?, places);
+    let mut of_page = place(&PAGE.block("/etc/haproxy/haproxy.cfg")?, places);
+    if !ServerName::Haproxy.is_asynchronous() {
+        of_page = of_page.replace("    ssl-mode-async\n", "");
+    }
     write(&configuration, &haproxy_cfg(&of_page, &root, directory))?;
     let command = |argument: &str| {
         let mut command = Command::new("haproxy");
