@@ -25,7 +25,7 @@ pub fn with_us(command: &mut Command) -> &mut Command {
     }
 }
 
-/// As [`with_us`], and on one processor.
+/// The program runs on one processor.
 pub fn pinned(command: &mut Command, cpu: usize) -> &mut Command {
     // SAFETY: one system call.
     unsafe {

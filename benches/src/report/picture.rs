@@ -4,11 +4,11 @@ use super::Row;
 use super::svg::{Anchor, Svg, Text};
 use crate::bars::Side;
 
-const WIDTH: f64 = 960.0;
+const WIDTH: f64 = 1000.0;
 /// Where strips begin, where their limit is, and where they end at most.
-const LEFT: f64 = 400.0;
-const LIMIT: f64 = 620.0;
-const RIGHT: f64 = 780.0;
+const LEFT: f64 = 440.0;
+const LIMIT: f64 = 650.0;
+const RIGHT: f64 = 800.0;
 const TOP: f64 = 70.0;
 const ROW: f64 = 26.0;
 const STRIP: f64 = 14.0;
