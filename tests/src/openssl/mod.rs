@@ -4,7 +4,9 @@
 mod ffi;
 
 pub mod agreement;
+pub mod encryption;
 pub mod error;
+pub mod job;
 pub mod key;
 pub mod library;
 pub mod signature;

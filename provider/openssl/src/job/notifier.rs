@@ -99,8 +99,13 @@ impl Notifier {
     ) -> Result<u64, (Request, Option<Box<dyn Any + Send>>)> {
         let callback = context.callback();
         let Some(notifier) = Self::prepared(context, callback) else { return Err((request, held)) };
-        // A call may still be under way for the last request: what it needs, it has.
-        notifier.state().callback = callback;
+        let mut state = notifier.state();
+        // A job may have been given up while it was paused, and its context is used again.
+        state.go_on();
+        let former = state.pending.take();
+        state.callback = callback;
+        drop(state);
+        drop(former);
         let ticket = offload.submit(request, Completion::Wake(Waker::from(notifier.clone())));
         if callback.is_some() {
             context.promise_callback();
@@ -108,10 +113,7 @@ impl Notifier {
         let mut state = notifier.state();
         state.submitted += 1;
         let number = state.submitted;
-        let former = state.pending.replace(Pending { number, ticket, held });
-        drop(state);
-        // That of a job which was given up, whose context is used again.
-        drop(former);
+        state.pending = Some(Pending { number, ticket, held });
         Ok(number)
     }
 
@@ -120,9 +122,9 @@ impl Notifier {
     pub(super) fn step(context: &WaitContext, number: u64) -> Step {
         let Some(notifier) = Self::of(context) else { return Step::Ended(Ended::FORKED) };
         let mut state = notifier.state();
-        let wakes = state.wakes;
-        let Some(mut pending) = state.take(number) else { return Step::Ended(Ended::FORKED) };
+        let (wakes, pending) = (state.wakes, state.take(number));
         drop(state);
+        let Some(mut pending) = pending else { return Step::Ended(Ended::FORKED) };
         // With no lock held: it may compute, and may wake others.
         if let Poll::Ready(result) = pending.ticket.poll() {
             return Step::Ended(Ended { result, held: pending.held });
@@ -141,10 +143,7 @@ impl Notifier {
     pub(super) fn resumed(context: &WaitContext, wakes: u64) -> bool {
         let Some(notifier) = Self::of(context) else { return true };
         let mut state = notifier.state();
-        state.paused = false;
-        if std::mem::take(&mut state.signalled) && state.callback.is_none() {
-            state.silence();
-        }
+        state.go_on();
         state.wakes != wakes
     }
 
@@ -153,9 +152,10 @@ impl Notifier {
     pub(super) fn wait(context: &WaitContext, number: u64) -> Ended {
         let Some(notifier) = Self::of(context) else { return Ended::FORKED };
         let mut state = notifier.state();
-        state.paused = false;
-        let Some(pending) = state.take(number) else { return Ended::FORKED };
+        state.go_on();
+        let pending = state.take(number);
         drop(state);
+        let Some(pending) = pending else { return Ended::FORKED };
         Ended { result: pending.ticket.wait(), held: pending.held }
     }
 
@@ -304,6 +304,14 @@ impl State {
         self.pending.take_if(|pending| pending.number == number)
     }
 
+    /// The job is not paused any more.
+    fn go_on(&mut self) {
+        self.paused = false;
+        if std::mem::take(&mut self.signalled) {
+            self.silence();
+        }
+    }
+
     fn ring(&self) {
         let Some(descriptor) = &self.descriptor else { return };
         let one = 1_u64;
@@ -314,7 +322,7 @@ impl State {
     fn silence(&self) {
         let Some(descriptor) = &self.descriptor else { return };
         let mut count = 0_u64;
-        // SAFETY: eight bytes are written to `count`. With nothing to read it returns at once.
+        // SAFETY: eight bytes are written to `count`. With nothing to read (a callback was called instead) it returns at once.
         unsafe { libc::read(descriptor.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>()) };
     }
 }
