@@ -11,8 +11,7 @@ use super::key::Key;
 use super::library::Side;
 
 type Begin = unsafe extern "C" fn(*mut ossl::EVP_PKEY_CTX) -> c_int;
-type Step =
-    unsafe extern "C" fn(*mut ossl::EVP_PKEY_CTX, *mut u8, *mut usize, *const u8, usize) -> c_int;
+type Step = unsafe extern "C" fn(*mut ossl::EVP_PKEY_CTX, *mut u8, *mut usize, *const u8, usize) -> c_int;
 
 /// Encrypts `message` on `side`.
 ///

@@ -32,7 +32,11 @@ unsafe extern "C" {
     fn ASYNC_unblock_pause();
     fn ASYNC_WAIT_CTX_new() -> *mut AsyncWaitContext;
     fn ASYNC_WAIT_CTX_free(context: *mut AsyncWaitContext);
-    fn ASYNC_WAIT_CTX_get_all_fds(context: *mut AsyncWaitContext, fds: *mut c_int, count: *mut usize) -> c_int;
+    fn ASYNC_WAIT_CTX_get_all_fds(
+        context: *mut AsyncWaitContext,
+        fds: *mut c_int,
+        count: *mut usize,
+    ) -> c_int;
     fn ASYNC_WAIT_CTX_get_changed_fds(
         context: *mut AsyncWaitContext,
         added: *mut c_int,
@@ -67,7 +71,8 @@ impl WaitContext {
     #[must_use]
     pub fn new() -> Self {
         // SAFETY: no arguments.
-        Self { context: NonNull::new(unsafe { ASYNC_WAIT_CTX_new() }).unwrap(), calls: None, answered: Cell::new(0) }
+        let context = NonNull::new(unsafe { ASYNC_WAIT_CTX_new() }).unwrap();
+        Self { context, calls: None, answered: Cell::new(0) }
     }
 
     /// One whose jobs are woken by a callback, which counts.
@@ -82,7 +87,9 @@ impl WaitContext {
     pub fn set_callback(&mut self) {
         let calls: Arc<AtomicUsize> = Arc::default();
         // SAFETY: the context is ours; the counter lives as long as it.
-        unsafe { ASYNC_WAIT_CTX_set_callback(self.as_ptr(), Some(count), Arc::as_ptr(&calls).cast_mut().cast()) };
+        unsafe {
+            ASYNC_WAIT_CTX_set_callback(self.as_ptr(), Some(count), Arc::as_ptr(&calls).cast_mut().cast())
+        };
         self.calls = Some(calls);
         self.answered.set(0);
     }

@@ -146,9 +146,8 @@ impl Key {
 
     fn generate_plain(side: &Side, algorithm: &CStr) -> Result<Self, OpensslError> {
         // SAFETY: the library context and the strings are valid; for keys without settings no argument follows.
-        let key = unsafe {
-            ossl::EVP_PKEY_Q_keygen(side.libctx(), side.properties().as_ptr(), algorithm.as_ptr())
-        };
+        let key =
+            unsafe { ossl::EVP_PKEY_Q_keygen(side.libctx(), side.properties().as_ptr(), algorithm.as_ptr()) };
         Self::own(side.library(), key, "generating a key")
     }
 

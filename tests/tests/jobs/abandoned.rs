@@ -9,7 +9,7 @@ use hotspare_tests::openssl::job::{Job, Progress, WaitContext};
 use hotspare_tests::random::{self, Random};
 
 use crate::alone::{alone, descriptors};
-use crate::work::{ALL, Place};
+use crate::work::{Place, Work};
 use crate::{PATIENCE, eventually};
 
 /// Of each operation.
@@ -35,14 +35,15 @@ fn run(mode: Mode) {
     // With it comes the one descriptor of all contexts that have callbacks.
     let theirs = Arc::clone(&place);
     let first = WaitContext::with_callback();
-    drop(Job::start(&first, move || theirs.perform(ALL[0])));
+    drop(Job::start(&first, move || theirs.perform(Work::Rsa)));
     drop(first);
     let before = descriptors();
     let mut given_up = 0;
     for _ in 0..ROUNDS {
         let mut paused = Vec::new();
-        for work in ALL {
-            let context = if random.below(2) == 0 { WaitContext::new() } else { WaitContext::with_callback() };
+        for work in place.works() {
+            let context =
+                if random.below(2) == 0 { WaitContext::new() } else { WaitContext::with_callback() };
             let theirs = Arc::clone(&place);
             if let Progress::Paused(job) = Job::start(&context, move || theirs.perform(work)) {
                 paused.push((context, job));
@@ -56,7 +57,7 @@ fn run(mode: Mode) {
                 // Its wait context is used again first.
                 drop(job);
                 let theirs = Arc::clone(&place);
-                let work = *random.choose(&ALL);
+                let work = *random.choose(&place.works());
                 let next = Job::start(&context, move || theirs.perform(work));
                 let (fruit, _) = Job::finish(next, &context, PATIENCE);
                 place.check(work, &fruit);

@@ -11,7 +11,7 @@ use hotspare_tests::random;
 
 use crate::PATIENCE;
 use crate::alone::{alone, descriptors};
-use crate::work::{ALL, Fruit, Place, Work};
+use crate::work::{Fruit, Place, Work};
 
 /// Jobs at once.
 const JOBS: usize = 64;
@@ -57,7 +57,7 @@ fn woken_by_callbacks_with_devices_dying_all_the_while() {
 fn without_a_device_no_job_is_paused() {
     let setup = Setup::new(Mode::Software, random::seed());
     let place = Place::new(&setup);
-    for work in ALL {
+    for work in place.works() {
         let context = WaitContext::new();
         let theirs = Arc::clone(&place);
         match Job::start(&context, move || theirs.perform(work)) {
@@ -78,7 +78,7 @@ fn run(mode: Mode, way: Way) {
     let mut crowd = Crowd::new(way, &place);
     let end = Instant::now() + BOUND;
     loop {
-        for work in ALL {
+        for work in place.works() {
             crowd.run(work);
         }
         if mode != Mode::DyingDevices || setup.deaths() >= DEATHS {
@@ -94,7 +94,10 @@ fn run(mode: Mode, way: Way) {
     if mode == Mode::Devices {
         // One descriptor for all contexts with callbacks stays.
         assert!(descriptors() <= before + usize::from(way == Way::Callbacks), "descriptors were leaked");
-        assert!(sum.value(Counter::JobsPaused) > sum.value(Counter::Submitted) / 4, "hardly any job was paused");
+        assert!(
+            sum.value(Counter::JobsPaused) > sum.value(Counter::Submitted) / 4,
+            "hardly any job was paused"
+        );
     }
 }
 

@@ -7,9 +7,9 @@ use hotspare_tests::mode::{Mode, Setup};
 use hotspare_tests::openssl::job::{Job, Progress, WaitContext};
 use hotspare_tests::random;
 
-use crate::alone::{alone, descriptors};
-use crate::work::{ALL, Fruit, Place, Work};
 use crate::PATIENCE;
+use crate::alone::{alone, descriptors};
+use crate::work::{Fruit, Place, Work};
 
 /// Paused jobs whose process forks, for each operation.
 const FORKS: usize = 3;
@@ -24,7 +24,7 @@ fn run() {
     let place = Place::new(&setup);
     place.warm_up();
     let mut forks = 0;
-    for work in ALL {
+    for work in place.works() {
         for number in 0..FORKS {
             let context = if number == 0 { WaitContext::with_callback() } else { WaitContext::new() };
             let theirs = Arc::clone(&place);

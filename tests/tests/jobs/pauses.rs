@@ -8,7 +8,7 @@ use hotspare_tests::openssl::job::{self, Job, Progress, WaitContext};
 use hotspare_tests::random;
 
 use crate::PATIENCE;
-use crate::work::{ALL, Place, Work};
+use crate::work::{Place, Work};
 
 fn start(place: &Arc<Place>, work: Work, context: &WaitContext) -> Progress<crate::work::Fruit> {
     let place = Arc::clone(place);
@@ -21,7 +21,7 @@ fn a_job_that_is_resumed_without_reason_is_paused_again_and_in_the_end_waits() {
     let place = Place::new(&setup);
     place.warm_up();
     let mut paused_again = 0;
-    for work in ALL {
+    for work in place.works() {
         for resumed_at_once in [3, usize::MAX] {
             let context = WaitContext::new();
             let mut progress = start(&place, work, &context);
@@ -48,7 +48,7 @@ fn where_pauses_are_blocked_the_thread_waits() {
     let place = Place::new(&setup);
     place.warm_up();
     let context = WaitContext::new();
-    for work in ALL {
+    for work in place.works() {
         let theirs = Arc::clone(&place);
         match Job::start(&context, move || job::without_pauses(|| theirs.perform(work))) {
             Progress::Finished(fruit) => place.check(work, &fruit),
@@ -70,11 +70,19 @@ fn callbacks_come_and_go() {
     let mut context = WaitContext::new();
     let (mut called, mut rung) = (0, 0);
     for round in 0..40 {
-        if round % 2 == 0 { context.set_callback() } else { context.clear_callback() }
+        if round % 2 == 0 {
+            context.set_callback()
+        } else {
+            context.clear_callback()
+        }
         let mut progress = start(&place, Work::Rsa, &context);
         while let Progress::Paused(job) = progress {
             assert!(context.is_woken(PATIENCE));
-            if round % 2 == 0 { called += 1 } else { rung += 1 }
+            if round % 2 == 0 {
+                called += 1
+            } else {
+                rung += 1
+            }
             assert_eq!(context.is_rung(), round % 2 == 1);
             progress = job.resume(&context);
         }
