@@ -15,6 +15,14 @@ unsafe extern "C" {
         properties: *const c_char,
     ) -> *mut EvpKeymgmt;
     pub(crate) fn EVP_KEYMGMT_free(manager: *mut EvpKeymgmt);
+    pub(crate) fn OSSL_LIB_CTX_get0_global_default() -> *mut OSSL_LIB_CTX;
+    pub(crate) fn d2i_AutoPrivateKey_ex(
+        key: *mut *mut EVP_PKEY,
+        bytes: *mut *const u8,
+        length: c_long,
+        libctx: *mut OSSL_LIB_CTX,
+        properties: *const c_char,
+    ) -> *mut EVP_PKEY;
     pub(crate) fn OSSL_LIB_CTX_load_config(libctx: *mut OSSL_LIB_CTX, file: *const c_char) -> c_int;
     pub(crate) fn OSSL_PROVIDER_available(libctx: *mut OSSL_LIB_CTX, name: *const c_char) -> c_int;
     pub(crate) fn OSSL_PROVIDER_get0_name(provider: *const OSSL_PROVIDER) -> *const c_char;

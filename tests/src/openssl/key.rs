@@ -47,6 +47,35 @@ impl Key {
         Self::own(library, key, "reading a public key")
     }
 
+    /// Reads a private key as an application does: with whatever decoder there is.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn from_private_der(library: &Arc<Library>, der: &[u8]) -> Result<Self, OpensslError> {
+        let mut place = der.as_ptr();
+        // SAFETY: `place` points to as many bytes as are said; the library context is valid.
+        let key = unsafe {
+            let length = der.len().try_into().unwrap();
+            ffi::d2i_AutoPrivateKey_ex(ptr::null_mut(), &mut place, length, library.as_ptr(), ptr::null())
+        };
+        Self::own(library, key, "reading a private key")
+    }
+
+    /// The key as [`Key::from_private_der`] reads it.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn private_der(&self) -> Result<Vec<u8>, OpensslError> {
+        let what = "writing a private key";
+        // SAFETY: the key is valid; without a place it says how much room is needed.
+        let length = unsafe { ossl::i2d_PrivateKey(self.as_ptr(), ptr::null_mut()) };
+        let mut der = vec![0; usize::try_from(length).map_err(|_| OpensslError::of(what))?];
+        let mut place = der.as_mut_ptr();
+        // SAFETY: there is as much room as it said.
+        let written = unsafe { ossl::i2d_PrivateKey(self.as_ptr(), &mut place) };
+        if written == length { Ok(der) } else { Err(OpensslError::of(what)) }
+    }
+
     /// A private key on P-256 from its scalar, without the public point, in the key manager of `side`.
     ///
     /// # Errors

@@ -13,4 +13,4 @@ pub mod signature;
 
 pub use error::OpensslError;
 pub use key::Key;
-pub use library::{Library, Side};
+pub use library::{Library, Provider, Side};
