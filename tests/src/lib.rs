@@ -5,9 +5,11 @@
 
 pub mod chaos;
 pub mod emulator;
+pub mod jobs;
 pub mod mode;
 pub mod openssl;
 pub mod process;
 pub mod programs;
 pub mod random;
+pub mod report;
 pub mod scratch;

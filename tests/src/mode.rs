@@ -1,15 +1,18 @@
 //! The ways in which one suite runs: who computes, and with what behind it.
 
 use std::fs;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use hotspare_device::stats::{Counter, Sum, read_all};
 
 use crate::chaos::Chaos;
 use crate::emulator::Emulator;
 use crate::openssl::{Library, Side};
-use crate::programs;
 use crate::scratch::Scratch;
+use crate::{jobs, programs, random};
 
 /// Who computes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,14 +23,63 @@ pub enum Mode {
     Software,
     /// Hotspare with two devices.
     Devices,
+    /// Hotspare with two devices, each operation in an ASYNC job, several jobs side by side.
+    Asynchronous,
     /// Hotspare with two devices that fail and come back all the while.
     DyingDevices,
+}
+
+/// Makes a test of each mode, which runs a function of the mode.
+#[macro_export]
+macro_rules! in_every_mode {
+    ($run:path) => {
+        #[test]
+        fn default_provider() {
+            $run($crate::mode::Mode::DefaultProvider);
+        }
+
+        #[test]
+        fn software() {
+            $run($crate::mode::Mode::Software);
+        }
+
+        #[test]
+        fn by_device() {
+            $run($crate::mode::Mode::Devices);
+        }
+
+        #[test]
+        fn asynchronously() {
+            $run($crate::mode::Mode::Asynchronous);
+        }
+
+        #[test]
+        fn with_devices_dying_all_the_while() {
+            $run($crate::mode::Mode::DyingDevices);
+        }
+    };
+}
+
+/// Runs a suite in `mode`, and holds the counters against what that mode promises. One mode of a program at a time: each alone
+/// keeps the machine busy.
+///
+/// # Panics
+/// If the suite does, or the counters are not as they must be.
+pub fn run(mode: Mode, suite: impl FnOnce(&Setup)) {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let begun = Instant::now();
+    let setup = Setup::new(mode, random::seed());
+    suite(&setup);
+    println!("{mode:?}: {:.1} s, {} deaths", begun.elapsed().as_secs_f32(), setup.deaths());
+    setup.check_counters();
 }
 
 /// A mode in action.
 #[derive(Debug)]
 pub struct Setup {
     mode: Mode,
+    seed: u64,
     tested: Side,
     reference: Side,
     // Stops before the emulator that it breaks.
@@ -40,14 +92,21 @@ pub struct Setup {
 const STATS: &str = "stats";
 /// How many devices there are in the modes that have any.
 const DEVICES: usize = 2;
+/// Threads that work at once, so that a dying device has several requests in flight.
+const THREADS: usize = 6;
+/// Threads that run jobs, and how many each has side by side.
+const JOB_THREADS: usize = 2;
+const JOBS: usize = 8;
+/// How long it may take until devices have died often enough.
+const DEATHS_BOUND: Duration = Duration::from_secs(300);
 
 impl Setup {
     /// Makes everything that `mode` needs; `seed` decides which device dies when.
     #[must_use]
     pub fn new(mode: Mode, seed: u64) -> Self {
         let scratch = Scratch::new();
-        let emulator =
-            matches!(mode, Mode::Devices | Mode::DyingDevices).then(|| Arc::new(Emulator::start(DEVICES)));
+        let has_devices = !matches!(mode, Mode::DefaultProvider | Mode::Software);
+        let emulator = has_devices.then(|| Arc::new(Emulator::start(DEVICES)));
         let library = Arc::new(library(mode, emulator.as_deref(), &scratch));
         let reference = Side::new(&library, "default");
         let tested = match mode {
@@ -58,13 +117,57 @@ impl Setup {
             (Mode::DyingDevices, Some(emulator)) => Some(Chaos::start(emulator, seed)),
             _ => None,
         };
-        Self { mode, tested, reference, chaos, emulator, scratch }
+        Self { mode, seed, tested, reference, chaos, emulator, scratch }
     }
 
     /// Which mode this is.
     #[must_use]
     pub fn mode(&self) -> Mode {
         self.mode
+    }
+
+    /// The seed of this run.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// Calls `work` with each number below `count`, as the mode has it: in several threads at once, or in several jobs at once.
+    ///
+    /// # Panics
+    /// If `work` does.
+    pub fn each(&self, count: usize, work: impl Fn(usize) + Sync) {
+        let next = AtomicUsize::new(0);
+        let take = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|number| *number < count);
+        let in_jobs = || jobs::run(JOBS, take, &work);
+        let in_turn = || std::iter::from_fn(take).for_each(&work);
+        thread::scope(|scope| {
+            let threads: Vec<_> = match self.mode {
+                Mode::Asynchronous => (0..JOB_THREADS).map(|_| scope.spawn(in_jobs)).collect(),
+                _ => (0..THREADS).map(|_| scope.spawn(in_turn)).collect(),
+            };
+            // A scope waits for the work of its threads, not for their end. OpenSSL must have freed what it holds for each of
+            // them before the library context goes.
+            for thread in threads {
+                thread.join().expect("a thread of the suite");
+            }
+        });
+    }
+
+    /// Calls `pass` once; with dying devices again and again, until they have died so often, with replays on both paths among
+    /// it.
+    ///
+    /// # Panics
+    /// If that takes too long.
+    pub fn until_enough(&self, deaths: usize, mut pass: impl FnMut()) {
+        let end = Instant::now() + DEATHS_BOUND;
+        loop {
+            pass();
+            if self.mode != Mode::DyingDevices || (self.deaths() >= deaths && self.has_replayed()) {
+                return;
+            }
+            assert!(Instant::now() < end, "not enough within {DEATHS_BOUND:?}: {} deaths", self.deaths());
+        }
     }
 
     /// Who is tested.
@@ -140,6 +243,10 @@ impl Setup {
             }
             // Of a busy machine a few may miss their deadline, and the first requests come before a device is joined.
             Mode::Devices => assert!(hardware > submitted / 2, "{hardware} of {submitted} by a device"),
+            Mode::Asynchronous => {
+                assert!(hardware > submitted / 2, "{hardware} of {submitted} by a device");
+                assert!(value(Counter::JobsPaused) > 0, "no job was paused");
+            }
             Mode::DyingDevices => {
                 assert!(hardware > 0);
                 assert!(value(Counter::DevicesLeft) > 0, "no death was noticed");

@@ -4,118 +4,62 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stdout)]
 
 use std::ffi::CStr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use hotspare_tests::mode::{Mode, Setup};
+use hotspare_tests::mode::{self, Mode, Setup};
 use hotspare_tests::openssl::agreement::derive;
+use hotspare_tests::openssl::params::Params;
 use hotspare_tests::openssl::signature::{Padding, Scheme, sign, verify};
 use hotspare_tests::openssl::{Key, Side};
-use hotspare_tests::random::{self, Random};
+use hotspare_tests::random::Random;
 
-/// Threads that work at once, so that a dying device has several requests in flight.
-const THREADS: u64 = 6;
-/// Rounds in all, at least. A round is a message signed and verified both ways, or a secret agreed on.
+/// Rounds of a pass. A round is a message signed and verified both ways, or a secret agreed on.
 const ROUNDS: usize = 3000;
-/// How often devices must have died, replays on both paths among them, before a run with dying devices is enough, and
-/// how long it may take to that.
+/// How often devices must have died before a run with dying devices is enough.
 const DEATHS: usize = 20;
-const BOUND: Duration = Duration::from_secs(300);
 /// The longest message.
 const MESSAGE_BYTES: usize = 2000;
 
-#[test]
-fn default_provider() {
-    run(Mode::DefaultProvider);
-}
-
-#[test]
-fn software() {
-    run(Mode::Software);
-}
-
-#[test]
-fn by_device() {
-    run(Mode::Devices);
-}
-
-#[test]
-fn with_devices_dying_all_the_while() {
-    run(Mode::DyingDevices);
-}
+hotspare_tests::in_every_mode!(run);
 
 fn run(mode: Mode) {
-    // One mode at a time: each alone keeps the machine busy.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let seed = random::seed();
-    let setup = Setup::new(mode, seed);
-    let work = Work {
-        keys: Keys::generate(&setup),
-        setup,
-        rounds: AtomicUsize::new(0),
-        end: Instant::now() + BOUND,
-    };
-    thread::scope(|scope| {
-        let start = |number| {
-            let work = &work;
-            scope.spawn(move || work.until_enough(Random::new(seed, number)))
-        };
-        let threads: Vec<_> = (0..THREADS).map(start).collect();
-        // A scope waits for the work of its threads, not for their end. OpenSSL must have freed what it holds for each of
-        // them before the library context goes.
-        for thread in threads {
-            thread.join().unwrap();
-        }
+    mode::run(mode, |setup| {
+        let keys = Keys::generate(setup);
+        let rounds = AtomicU64::new(0);
+        setup.until_enough(DEATHS, || {
+            setup.each(ROUNDS, |_| {
+                let number = rounds.fetch_add(1, Ordering::Relaxed);
+                round(setup, &keys, &mut Random::new(setup.seed(), number));
+            });
+        });
+        println!("{} rounds", rounds.load(Ordering::Relaxed));
     });
-    println!("{mode:?}: {} rounds, {} deaths", work.rounds.load(Ordering::Relaxed), work.setup.deaths());
-    work.setup.check_counters();
-}
-
-/// What the threads share.
-struct Work {
-    // Before the setup, to whose library context they belong.
-    keys: Keys,
-    setup: Setup,
-    rounds: AtomicUsize,
-    end: Instant,
-}
-
-impl Work {
-    fn until_enough(&self, mut random: Random) {
-        while !self.is_enough() {
-            assert!(Instant::now() < self.end, "not enough within {BOUND:?}: {} deaths", self.setup.deaths());
-            round(&self.setup, &self.keys, &mut random);
-            self.rounds.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    fn is_enough(&self) -> bool {
-        self.rounds.load(Ordering::Relaxed) >= ROUNDS
-            && (self.setup.mode() != Mode::DyingDevices
-                || (self.setup.deaths() >= DEATHS && self.setup.has_replayed()))
-    }
 }
 
 /// The pool. Of each kind one key is made by either side.
 struct Keys {
     rsa: Vec<Key>,
     p256: Vec<Key>,
+    p384: Vec<Key>,
+    p521: Vec<Key>,
     x25519: Vec<Key>,
+    x448: Vec<Key>,
 }
 
 impl Keys {
     fn generate(setup: &Setup) -> Self {
         let sides = [setup.tested(), setup.reference()];
         let rsa = |side| [2048, 2048, 2048, 3072].map(|bits| Key::generate_rsa(side, bits).unwrap());
-        let p256 = |side| [(); 6].map(|()| Key::generate_ec(side, "P-256").unwrap());
-        let x25519 = |side| [(); 6].map(|()| Key::generate_x25519(side).unwrap());
+        let curve = |name| move |side| [(); 4].map(|()| Key::generate_ec(side, name).unwrap());
+        let montgomery =
+            |name| move |side| [(); 4].map(|()| Key::generate(side, name, Params::new()).unwrap());
         let mut keys = Self {
             rsa: sides.into_iter().flat_map(rsa).collect(),
-            p256: sides.into_iter().flat_map(p256).collect(),
-            x25519: sides.into_iter().flat_map(x25519).collect(),
+            p256: sides.into_iter().flat_map(curve("P-256")).collect(),
+            p384: sides.into_iter().flat_map(curve("P-384")).collect(),
+            p521: sides.into_iter().flat_map(curve("P-521")).collect(),
+            x25519: sides.into_iter().flat_map(montgomery(c"X25519")).collect(),
+            x448: sides.into_iter().flat_map(montgomery(c"X448")).collect(),
         };
         keys.rsa.push(Key::generate_rsa(setup.reference(), 4096).unwrap());
         keys
@@ -123,14 +67,18 @@ impl Keys {
 }
 
 fn round(setup: &Setup, keys: &Keys, random: &mut Random) {
-    match random.below(8) {
+    match random.below(12) {
         0..=2 => signature(setup, random.choose(&keys.rsa), &rsa_scheme(random), random),
-        3..=5 => {
+        3..=6 => {
+            let curve = *random.choose(&[&keys.p256, &keys.p256, &keys.p384, &keys.p521]);
             let scheme = Scheme { digest: digest(random), padding: Padding::None };
-            signature(setup, random.choose(&keys.p256), &scheme, random);
+            signature(setup, random.choose(curve), &scheme, random);
         }
-        6 => agreement(setup, random.choose(&keys.p256), random.choose(&keys.p256)),
-        _ => agreement(setup, random.choose(&keys.x25519), random.choose(&keys.x25519)),
+        _ => {
+            let kinds = [&keys.p256, &keys.p384, &keys.p521, &keys.x25519, &keys.x448];
+            let kind = *random.choose(&kinds);
+            agreement(setup, random.choose(kind), random.choose(kind));
+        }
     }
 }
 

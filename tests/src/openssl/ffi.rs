@@ -62,4 +62,11 @@ unsafe extern "C" {
         name: *const c_char,
         properties: *const c_char,
     ) -> c_int;
+    pub(crate) fn EVP_PKEY_CTX_set_rsa_oaep_md_name(
+        context: *mut EVP_PKEY_CTX,
+        name: *const c_char,
+        properties: *const c_char,
+    ) -> c_int;
+    pub(crate) fn EVP_PKEY_generate(context: *mut EVP_PKEY_CTX, key: *mut *mut EVP_PKEY) -> c_int;
+    pub(crate) fn EVP_PKEY_CTX_set_params(context: *mut EVP_PKEY_CTX, params: *const OSSL_PARAM) -> c_int;
 }

@@ -1,6 +1,6 @@
 //! Keys.
 
-use std::ffi::{CStr, CString, c_int, c_uint};
+use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 use std::sync::Arc;
 
@@ -9,11 +9,7 @@ use openssl_sys as ossl;
 use super::error::{OpensslError, check};
 use super::ffi;
 use super::library::{Library, Side};
-
-/// `OSSL_PARAM_UNSIGNED_INTEGER`, `_UTF8_STRING`, `_OCTET_STRING` (core.h).
-const UNSIGNED_INTEGER: c_uint = 2;
-const UTF8_STRING: c_uint = 4;
-const OCTET_STRING: c_uint = 5;
+use super::params::Params;
 
 /// An EVP_PKEY. Any side of its library context may use it: OpenSSL takes it over to that side's key manager.
 #[derive(Debug)]
@@ -76,59 +72,94 @@ impl Key {
         if written == length { Ok(der) } else { Err(OpensslError::of(what)) }
     }
 
-    /// A private key on P-256 from its scalar, without the public point, in the key manager of `side`.
+    /// A private key on a curve from its scalar, without the public point, in the key manager of `side`.
     ///
     /// # Errors
     /// What OpenSSL says.
-    pub fn p256_private(side: &Side, scalar: &[u8]) -> Result<Self, OpensslError> {
-        let mut native = scalar.to_vec();
-        if cfg!(target_endian = "little") {
-            native.reverse();
-        }
-        let mut params = [group(), param(c"priv", UNSIGNED_INTEGER, &mut native), end_of_params()];
-        Self::from_params(side, c"EC", ossl::EVP_PKEY_KEYPAIR, &mut params)
+    pub fn ec_private(side: &Side, curve: &str, scalar: &[u8]) -> Result<Self, OpensslError> {
+        let numbers = Params::new().text(c"group", curve).number(c"priv", scalar);
+        Self::from_params(side, c"EC", ossl::EVP_PKEY_KEYPAIR, numbers)
     }
 
-    /// A public key on P-256 from its encoded point (SEC 1, 2.3.3), in the key manager of `side`.
+    /// A public key on a curve from its encoded point (SEC 1, 2.3.3), in the key manager of `side`.
     ///
     /// # Errors
     /// What OpenSSL says.
-    pub fn p256_public(side: &Side, point: &[u8]) -> Result<Self, OpensslError> {
-        let mut point = point.to_vec();
-        let mut params = [group(), param(c"pub", OCTET_STRING, &mut point), end_of_params()];
-        Self::from_params(side, c"EC", ossl::EVP_PKEY_PUBLIC_KEY, &mut params)
+    pub fn ec_public(side: &Side, curve: &str, point: &[u8]) -> Result<Self, OpensslError> {
+        let numbers = Params::new().text(c"group", curve).bytes(c"pub", point);
+        Self::from_params(side, c"EC", ossl::EVP_PKEY_PUBLIC_KEY, numbers)
     }
 
-    /// An X25519 private key, in the key manager of `side`.
+    /// An X25519 or X448 private key, in the key manager of `side`.
     ///
     /// # Errors
     /// What OpenSSL says.
-    pub fn x25519_private(side: &Side, scalar: &[u8]) -> Result<Self, OpensslError> {
+    pub fn raw_private(side: &Side, algorithm: &CStr, scalar: &[u8]) -> Result<Self, OpensslError> {
         // SAFETY: the library context and the strings are valid, the slice says its length.
         let key = unsafe {
-            let (name, properties) = (c"X25519".as_ptr(), side.properties().as_ptr());
-            ossl::EVP_PKEY_new_raw_private_key_ex(
-                side.libctx(),
-                name,
-                properties,
-                scalar.as_ptr(),
-                scalar.len(),
-            )
+            let (name, properties) = (algorithm.as_ptr(), side.properties().as_ptr());
+            let (bytes, length) = (scalar.as_ptr(), scalar.len());
+            ossl::EVP_PKEY_new_raw_private_key_ex(side.libctx(), name, properties, bytes, length)
         };
-        Self::own(side.library(), key, "making an X25519 private key")
+        Self::own(side.library(), key, "making a private key")
     }
 
-    /// An X25519 public key, in the key manager of `side`.
+    /// An X25519 or X448 public key, in the key manager of `side`.
     ///
     /// # Errors
     /// What OpenSSL says.
-    pub fn x25519_public(side: &Side, u: &[u8]) -> Result<Self, OpensslError> {
-        // SAFETY: as in `x25519_private`.
+    pub fn raw_public(side: &Side, algorithm: &CStr, u: &[u8]) -> Result<Self, OpensslError> {
+        // SAFETY: as in `raw_private`.
         let key = unsafe {
-            let (name, properties) = (c"X25519".as_ptr(), side.properties().as_ptr());
+            let (name, properties) = (algorithm.as_ptr(), side.properties().as_ptr());
             ossl::EVP_PKEY_new_raw_public_key_ex(side.libctx(), name, properties, u.as_ptr(), u.len())
         };
-        Self::own(side.library(), key, "making an X25519 public key")
+        Self::own(side.library(), key, "making a public key")
+    }
+
+    /// A pair of keys from its numbers, in the key manager of `side`.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn pair(side: &Side, algorithm: &CStr, numbers: Params) -> Result<Self, OpensslError> {
+        Self::from_params(side, algorithm, ossl::EVP_PKEY_KEYPAIR, numbers)
+    }
+
+    /// A public key from its numbers, in the key manager of `side`.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn public(side: &Side, algorithm: &CStr, numbers: Params) -> Result<Self, OpensslError> {
+        Self::from_params(side, algorithm, ossl::EVP_PKEY_PUBLIC_KEY, numbers)
+    }
+
+    /// A new key, generated by `side` with these settings.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn generate(side: &Side, algorithm: &CStr, mut settings: Params) -> Result<Self, OpensslError> {
+        let what = "generating a key";
+        let mut key = ptr::null_mut();
+        // SAFETY: the library context and the strings are valid, the list ends with an empty entry.
+        unsafe {
+            let (name, properties) = (algorithm.as_ptr(), side.properties().as_ptr());
+            let context = ossl::EVP_PKEY_CTX_new_from_name(side.libctx(), name, properties);
+            if context.is_null() {
+                return Err(OpensslError::of(what));
+            }
+            let result = check(what, ossl::EVP_PKEY_keygen_init(context))
+                .and_then(|()| {
+                    // What has no settings refuses an empty list as well.
+                    if settings.is_empty() {
+                        return Ok(());
+                    }
+                    check(what, ffi::EVP_PKEY_CTX_set_params(context, settings.list().as_mut_ptr()))
+                })
+                .and_then(|()| check(what, ffi::EVP_PKEY_generate(context, &mut key)));
+            ossl::EVP_PKEY_CTX_free(context);
+            result?;
+        }
+        Self::own(side.library(), key, what)
     }
 
     /// A new RSA key, generated by `side`.
@@ -136,11 +167,7 @@ impl Key {
     /// # Errors
     /// What OpenSSL says.
     pub fn generate_rsa(side: &Side, bits: usize) -> Result<Self, OpensslError> {
-        // SAFETY: the library context and the strings are valid; for RSA one argument follows, a size_t.
-        let key = unsafe {
-            ossl::EVP_PKEY_Q_keygen(side.libctx(), side.properties().as_ptr(), c"RSA".as_ptr(), bits)
-        };
-        Self::own(side.library(), key, "generating an RSA key")
+        Self::generate(side, c"RSA", Params::new().small(c"bits", bits))
     }
 
     /// A new key on a curve, generated by `side`.
@@ -148,13 +175,7 @@ impl Key {
     /// # Errors
     /// What OpenSSL says.
     pub fn generate_ec(side: &Side, curve: &str) -> Result<Self, OpensslError> {
-        let curve = CString::new(curve).unwrap();
-        // SAFETY: the library context and the strings are valid; for EC one argument follows, a string.
-        let key = unsafe {
-            let properties = side.properties().as_ptr();
-            ossl::EVP_PKEY_Q_keygen(side.libctx(), properties, c"EC".as_ptr(), curve.as_ptr())
-        };
-        Self::own(side.library(), key, "generating an EC key")
+        Self::generate(side, c"EC", Params::new().text(c"group", curve))
     }
 
     /// A new X25519 key, generated by `side`.
@@ -162,7 +183,7 @@ impl Key {
     /// # Errors
     /// What OpenSSL says.
     pub fn generate_x25519(side: &Side) -> Result<Self, OpensslError> {
-        Self::generate_plain(side, c"X25519")
+        Self::generate(side, c"X25519", Params::new())
     }
 
     /// A new X448 key, generated by `side`.
@@ -170,21 +191,14 @@ impl Key {
     /// # Errors
     /// What OpenSSL says.
     pub fn generate_x448(side: &Side) -> Result<Self, OpensslError> {
-        Self::generate_plain(side, c"X448")
-    }
-
-    fn generate_plain(side: &Side, algorithm: &CStr) -> Result<Self, OpensslError> {
-        // SAFETY: the library context and the strings are valid; for keys without settings no argument follows.
-        let key =
-            unsafe { ossl::EVP_PKEY_Q_keygen(side.libctx(), side.properties().as_ptr(), algorithm.as_ptr()) };
-        Self::own(side.library(), key, "generating a key")
+        Self::generate(side, c"X448", Params::new())
     }
 
     fn from_params(
         side: &Side,
         algorithm: &CStr,
         selection: c_int,
-        params: &mut [ossl::OSSL_PARAM],
+        mut params: Params,
     ) -> Result<Self, OpensslError> {
         let what = "making a key from its numbers";
         let mut key = ptr::null_mut();
@@ -196,7 +210,7 @@ impl Key {
                 return Err(OpensslError::of(what));
             }
             let result = check(what, ossl::EVP_PKEY_fromdata_init(context)).and_then(|()| {
-                check(what, ossl::EVP_PKEY_fromdata(context, &mut key, selection, params.as_mut_ptr()))
+                check(what, ossl::EVP_PKEY_fromdata(context, &mut key, selection, params.list().as_mut_ptr()))
             });
             ossl::EVP_PKEY_CTX_free(context);
             result?;
@@ -245,26 +259,4 @@ impl Drop for Key {
         // SAFETY: this reference is ours.
         unsafe { ossl::EVP_PKEY_free(self.as_ptr()) };
     }
-}
-
-fn param(key: &'static CStr, data_type: c_uint, data: &mut [u8]) -> ossl::OSSL_PARAM {
-    let (key, data_size) = (key.as_ptr(), data.len());
-    ossl::OSSL_PARAM { key, data_type, data: data.as_mut_ptr().cast(), data_size, return_size: usize::MAX }
-}
-
-/// P-256. OpenSSL reads the name up to its NUL byte, which is not counted.
-fn group() -> ossl::OSSL_PARAM {
-    let name = c"P-256";
-    let (data, data_size) = (name.as_ptr().cast_mut().cast(), name.count_bytes());
-    ossl::OSSL_PARAM {
-        key: c"group".as_ptr(),
-        data_type: UTF8_STRING,
-        data,
-        data_size,
-        return_size: usize::MAX,
-    }
-}
-
-fn end_of_params() -> ossl::OSSL_PARAM {
-    ossl::OSSL_PARAM { key: ptr::null(), data_type: 0, data: ptr::null_mut(), data_size: 0, return_size: 0 }
 }

@@ -1,4 +1,4 @@
-//! OpenSSL as an application uses it: library contexts made from configuration files, keys, signatures, agreements.
+//! OpenSSL as an application uses it: library contexts made from configuration files, keys, signatures, agreements, encryption.
 //! Every operation says by which provider it must be computed, and makes sure that it was.
 
 mod ffi;
@@ -9,6 +9,7 @@ pub mod error;
 pub mod job;
 pub mod key;
 pub mod library;
+pub mod params;
 pub mod signature;
 
 pub use error::OpensslError;

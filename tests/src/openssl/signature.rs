@@ -26,6 +26,8 @@ pub enum Padding {
     None,
     /// PKCS#1 v1.5 (RFC 8017, 8.2).
     Pkcs1,
+    /// ANSI X9.31.
+    X931,
     /// PSS (RFC 8017, 8.1).
     Pss {
         /// The digest of the mask.
@@ -118,6 +120,10 @@ impl Context {
                 Padding::Pkcs1 => {
                     let padding = ossl::RSA_PKCS1_PADDING;
                     check("PKCS#1 padding", ossl::EVP_PKEY_CTX_set_rsa_padding(key_context, padding))?;
+                }
+                Padding::X931 => {
+                    let padding = ossl::RSA_X931_PADDING;
+                    check("X9.31 padding", ossl::EVP_PKEY_CTX_set_rsa_padding(key_context, padding))?;
                 }
                 Padding::Pss { mask_digest, salt_bytes } => {
                     let padding = ossl::RSA_PKCS1_PSS_PADDING;

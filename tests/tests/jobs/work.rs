@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hotspare_tests::mode::Setup;
 use hotspare_tests::openssl::agreement::derive;
-use hotspare_tests::openssl::encryption::{decrypt, encrypt};
+use hotspare_tests::openssl::encryption::{Wrapping, decrypt, encrypt};
 use hotspare_tests::openssl::signature::{Padding, Scheme, sign, verify};
 use hotspare_tests::openssl::{Key, Side};
 
@@ -108,8 +108,10 @@ impl Place {
                 Fruit::Judgement(verify(side, key, &scheme, MESSAGE, &signature).unwrap())
             }
             Work::RsaDecryption => {
-                let sealed = encrypt(&self.reference, &self.rsa, MESSAGE).unwrap();
-                Fruit::Bytes(decrypt(side, &self.rsa, &sealed).unwrap())
+                let (digest, mask_digest) = (c"SHA1", c"SHA1");
+                let wrapping = Wrapping::Oaep { digest, mask_digest, label: Vec::new() };
+                let sealed = encrypt(&self.reference, &self.rsa, &wrapping, MESSAGE).unwrap();
+                Fruit::Bytes(decrypt(side, &self.rsa, &wrapping, &sealed).unwrap())
             }
             Work::Rsa | Work::RsaPss | Work::EcdsaP256 | Work::EcdsaP384 | Work::EcdsaP521 => {
                 let (key, scheme) = self.signing(work);

