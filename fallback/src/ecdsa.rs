@@ -125,6 +125,9 @@ fn is_signature(context: &mut Context, digest: &[u8], (r, s): (&[u8], &[u8])) ->
         (1, _) => Ok(true),
         // No more than "no". A provider that can't compute may answer 0 too, but gives a reason.
         (0, None | Some((ffi::ERR_LIB_EC, ffi::EC_R_BAD_SIGNATURE))) => Ok(false),
+        // From OpenSSL 3.4 on libcrypto puts a reason of its own above every "no", and so hides the provider's. OpenSSL's providers
+        // answer below 0 if they can't compute.
+        (0, Some((ffi::ERR_LIB_EVP, ffi::EVP_R_PROVIDER_SIGNATURE_FAILURE))) => Ok(false),
         _ => Err(failed),
     }
 }

@@ -16,6 +16,10 @@ pub(crate) const OSSL_PARAM_OCTET_STRING: c_uint = 5;
 pub(crate) const EC_R_INVALID_ENCODING: c_int = 102;
 /// `EC_R_POINT_IS_NOT_ON_CURVE` (ecerr.h).
 pub(crate) const EC_R_POINT_IS_NOT_ON_CURVE: c_int = 107;
+/// `EVP_R_PROVIDER_SIGNATURE_FAILURE` (evperr.h of OpenSSL 3.4).
+pub(crate) const EVP_R_PROVIDER_SIGNATURE_FAILURE: c_int = 234;
+/// `ERR_LIB_EVP` (err.h).
+pub(crate) const ERR_LIB_EVP: c_int = 6;
 /// `EC_R_BAD_SIGNATURE` (ecerr.h).
 pub(crate) const EC_R_BAD_SIGNATURE: c_int = 156;
 /// `ERR_LIB_EC` (err.h).
