@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use openssl_sys as ossl;
 
+use super::encryption::KeyContext;
 use super::error::{OpensslError, check};
 use super::ffi;
 use super::library::{Library, Side};
@@ -223,6 +224,26 @@ impl Key {
             Some(key) => Ok(Self { key, library: Arc::clone(library) }),
             None => Err(OpensslError::of(what)),
         }
+    }
+
+    /// Whether its public half is one, as `side` finds.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn check_public(&self, side: &Side) -> Result<(), OpensslError> {
+        let context = KeyContext::new(side, self)?;
+        // SAFETY: the context is valid.
+        check("a public key", unsafe { ffi::EVP_PKEY_public_check(context.as_ptr()) })
+    }
+
+    /// Whether its halves belong together, as `side` finds.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn check_pair(&self, side: &Side) -> Result<(), OpensslError> {
+        let context = KeyContext::new(side, self)?;
+        // SAFETY: the context is valid.
+        check("a pair of keys", unsafe { ffi::EVP_PKEY_pairwise_check(context.as_ptr()) })
     }
 
     /// Whether `side` has a key manager for its type. If not, its operations are another provider's.
