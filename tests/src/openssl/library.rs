@@ -84,7 +84,9 @@ impl Library {
         unsafe { ffi::OSSL_PROVIDER_available(self.as_ptr(), name.as_ptr()) == 1 }
     }
 
-    pub(crate) fn as_ptr(&self) -> *mut ossl::OSSL_LIB_CTX {
+    /// The library context as OpenSSL has it.
+    #[must_use]
+    pub fn as_ptr(&self) -> *mut ossl::OSSL_LIB_CTX {
         self.0.as_ptr()
     }
 }

@@ -5,9 +5,12 @@
 
 mod abandoned;
 mod alone;
+mod connections;
 mod crowd;
 mod forks;
+mod haproxy;
 mod pauses;
+mod programs;
 mod stack;
 mod work;
 

@@ -57,6 +57,13 @@ unsafe extern "C" {
         data: *mut c_void,
         cleanup: Option<AsyncCleanup>,
     ) -> c_int;
+    pub(crate) fn ASYNC_WAIT_CTX_get_changed_fds(
+        context: *mut AsyncWaitContext,
+        added: *mut c_int,
+        added_count: *mut usize,
+        deleted: *mut c_int,
+        deleted_count: *mut usize,
+    ) -> c_int;
     pub(crate) fn ASYNC_WAIT_CTX_clear_fd(context: *mut AsyncWaitContext, key: *const c_void) -> c_int;
     pub(crate) fn ASYNC_WAIT_CTX_set_status(context: *mut AsyncWaitContext, status: c_int) -> c_int;
 

@@ -20,12 +20,12 @@ use std::any::Any;
 use hotspare_device::{Output, Request};
 use hotspare_offload::{Error, Offload};
 
-use notifier::{Ended, Notifier, Step};
+use notifier::{Ended, Notifier, Pause, Step};
 use wait_context::WaitContext;
 
 /// An application may resume a job for a reason of its own; then it is paused again. If that has happened so many times in a
-/// row, either pausing does nothing (`ASYNC_block_pause`), or the application does nothing but resume its jobs: waiting is
-/// cheaper.
+/// row, either pausing does nothing (`ASYNC_block_pause`; only the first pause in a wait context tells that at once), or the
+/// application does nothing but resume its jobs: waiting is cheaper.
 const RESUMED_IN_VAIN_MAX: u32 = 256;
 
 /// Has `request` computed. In a job, with a device in use, the job is paused meanwhile; else the thread waits.
@@ -61,20 +61,18 @@ fn in_job(
     request: Request,
     held: Option<Box<dyn Any + Send>>,
 ) -> Ended {
-    let number = match Notifier::submit(context, offload, request, held) {
-        Ok(number) => number,
-        // There is no descriptor to wake the job with.
-        Err((request, held)) => return Ended { result: offload.execute(request), held },
-    };
+    let mut step = Notifier::submit(context, offload, request, held);
     let mut resumed_in_vain = 0;
     loop {
-        let wakes = match Notifier::step(context, number) {
+        let Pause { number, wakes, is_first } = match step {
             Step::Ended(ended) => return ended,
-            Step::Again => continue,
-            Step::Pause(wakes) => wakes,
+            Step::Pause(pause) => pause,
         };
         if resumed_in_vain == RESUMED_IN_VAIN_MAX || !context.pause() {
             return Notifier::wait(context, number);
+        }
+        if is_first && context.has_added() {
+            return Notifier::withdraw(context, number);
         }
         if Notifier::resumed(context, wakes) {
             resumed_in_vain = 0;
@@ -82,5 +80,6 @@ fn in_job(
         } else {
             resumed_in_vain += 1;
         }
+        step = Notifier::step(context, number);
     }
 }

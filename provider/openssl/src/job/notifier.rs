@@ -80,25 +80,41 @@ pub(super) struct Ended {
 pub(super) enum Step {
     /// Nothing more.
     Ended(Ended),
-    /// Look again.
-    Again,
-    /// Pause. With the count of wake-ups so far.
-    Pause(u64),
+    /// To pause.
+    Pause(Pause),
+}
+
+/// What a job remembers while it is paused.
+pub(super) struct Pause {
+    /// Its request's number.
+    pub(super) number: u64,
+    /// The count of wake-ups so far.
+    pub(super) wakes: u64,
+    /// A descriptor was registered just now.
+    pub(super) is_first: bool,
 }
 
 impl Notifier {
-    /// Submits a request of the job that runs with `context`. Gives its number, or everything back if the job could not be
-    /// woken.
-    #[allow(clippy::type_complexity, reason = "what came in goes out")]
+    /// Submits a request of the job that runs with `context`. Nothing is registered before a pause, for then only the application
+    /// looks at what there is: HAProxy 2.6 fails on a descriptor that it finds in a context for the first time as it closes
+    /// the connection.
     #[inline(never)]
     pub(super) fn submit(
         context: &WaitContext,
         offload: &Offload,
         request: Request,
         held: Option<Box<dyn Any + Send>>,
-    ) -> Result<u64, (Request, Option<Box<dyn Any + Send>>)> {
+    ) -> Step {
         let callback = context.callback();
-        let Some(notifier) = Self::prepared(context, callback) else { return Err((request, held)) };
+        let known = Self::of(context);
+        let is_registered = known.is_some();
+        if !is_registered {
+            // Should our parent have left anything there, its descriptor wakes our parent.
+            Self::unregister(context);
+        }
+        let Some(notifier) = known.or_else(Self::new) else {
+            return Step::Ended(Ended { result: offload.execute(request), held });
+        };
         let mut state = notifier.state();
         // A job may have been given up while it was paused, and its context is used again.
         state.go_on();
@@ -107,35 +123,51 @@ impl Notifier {
         drop(state);
         drop(former);
         let ticket = offload.submit(request, Completion::Wake(Waker::from(notifier.clone())));
-        if callback.is_some() {
-            context.promise_callback();
-        }
         let mut state = notifier.state();
         state.submitted += 1;
         let number = state.submitted;
         state.pending = Some(Pending { number, ticket, held });
-        Ok(number)
+        drop(state);
+        let pause = match notifier.advance(number) {
+            Step::Pause(pause) => pause,
+            ended @ Step::Ended(_) => return ended,
+        };
+        if callback.is_some() {
+            context.promise_callback();
+        }
+        if is_registered && (callback.is_some() || notifier.owns_descriptor()) {
+            return Step::Pause(pause);
+        }
+        if notifier.register(context, callback.is_none()) {
+            return Step::Pause(Pause { is_first: true, ..pause });
+        }
+        // Nobody could wake the job.
+        Step::Ended(notifier.wait_and_close(number))
     }
 
     /// Moves the request on as far as it goes without waiting.
     #[inline(never)]
     pub(super) fn step(context: &WaitContext, number: u64) -> Step {
-        let Some(notifier) = Self::of(context) else { return Step::Ended(Ended::FORKED) };
-        let mut state = notifier.state();
-        let (wakes, pending) = (state.wakes, state.take(number));
-        drop(state);
-        let Some(mut pending) = pending else { return Step::Ended(Ended::FORKED) };
-        // With no lock held: it may compute, and may wake others.
-        if let Poll::Ready(result) = pending.ticket.poll() {
-            return Step::Ended(Ended { result, held: pending.held });
+        Self::of(context).map_or(Step::Ended(Ended::FORKED), |notifier| notifier.advance(number))
+    }
+
+    fn advance(&self, number: u64) -> Step {
+        loop {
+            let mut state = self.state();
+            let (wakes, pending) = (state.wakes, state.take(number));
+            drop(state);
+            let Some(mut pending) = pending else { return Step::Ended(Ended::FORKED) };
+            // With no lock held: it may compute, and may wake others.
+            if let Poll::Ready(result) = pending.ticket.poll() {
+                return Step::Ended(Ended { result, held: pending.held });
+            }
+            let mut state = self.state();
+            state.pending = Some(pending);
+            if state.wakes == wakes {
+                state.paused = true;
+                return Step::Pause(Pause { number, wakes, is_first: false });
+            }
         }
-        let mut state = notifier.state();
-        state.pending = Some(pending);
-        if state.wakes != wakes {
-            return Step::Again;
-        }
-        state.paused = true;
-        Step::Pause(wakes)
     }
 
     /// The job goes on. False if nothing has become of its request.
@@ -150,8 +182,26 @@ impl Notifier {
     /// Waits for the result in this thread.
     #[inline(never)]
     pub(super) fn wait(context: &WaitContext, number: u64) -> Ended {
+        Self::of(context).map_or(Ended::FORKED, |notifier| notifier.wait_for(number))
+    }
+
+    /// The same, and takes back the registration that no application has seen.
+    #[inline(never)]
+    pub(super) fn withdraw(context: &WaitContext, number: u64) -> Ended {
         let Some(notifier) = Self::of(context) else { return Ended::FORKED };
-        let mut state = notifier.state();
+        Self::unregister(context);
+        notifier.wait_and_close(number)
+    }
+
+    /// For one that is not registered, so that no clean-up will come.
+    fn wait_and_close(&self, number: u64) -> Ended {
+        let ended = self.wait_for(number);
+        self.close();
+        ended
+    }
+
+    fn wait_for(&self, number: u64) -> Ended {
+        let mut state = self.state();
         state.go_on();
         let pending = state.take(number);
         drop(state);
@@ -173,50 +223,53 @@ impl Notifier {
         Some(unsafe { Arc::from_raw(data) })
     }
 
-    /// The same, made if need be, and with a descriptor if there is no callback.
-    fn prepared(context: &WaitContext, callback: Option<Callback>) -> Option<Arc<Self>> {
-        let needs_descriptor = callback.is_none();
-        if let Some(notifier) = Self::of(context) {
-            if !needs_descriptor || notifier.owns_descriptor.load(Ordering::Relaxed) {
-                return Some(notifier);
-            }
-            // The application has had a callback so far, and now has none.
-            let descriptor = eventfd()?;
-            let (_, data) = context.registered()?;
-            context.unregister();
-            if !context.register(descriptor.as_raw_fd(), data, clean_up) {
-                // SAFETY: what the registration owned is nobody's now.
-                drop(unsafe { Arc::from_raw(data.cast_const().cast::<Self>()) });
-                return None;
-            }
-            notifier.state().descriptor = Some(descriptor);
-            notifier.owns_descriptor.store(true, Ordering::Relaxed);
-            return Some(notifier);
-        }
-        if let Some((descriptor, data)) = context.registered() {
-            context.unregister();
-            // SAFETY: data registered under our key is a `Notifier`; it is our parent's.
-            unsafe { disown(descriptor, NonNull::new(data.cast())?) };
-        }
-        let process = process::number()?;
-        let descriptor = if needs_descriptor { Some(eventfd()?) } else { None };
-        let registered = match &descriptor {
-            Some(descriptor) => descriptor.as_raw_fd(),
-            None => silent_descriptor(process)?,
-        };
-        let notifier = Arc::new(Self {
-            process,
-            owns_descriptor: AtomicBool::new(needs_descriptor),
-            state: Mutex::new(State::new(descriptor)),
+    fn new() -> Option<Arc<Self>> {
+        Some(Arc::new(Self {
+            process: process::number()?,
+            owns_descriptor: AtomicBool::new(false),
+            state: Mutex::new(State::new()),
             called: Condvar::new(),
-        });
-        let data = Arc::into_raw(notifier.clone());
-        if !context.register(registered, data.cast_mut().cast(), clean_up) {
+        }))
+    }
+
+    /// Registers it, with a descriptor of its own if it needs one, in the place of what may have been registered before (itself
+    /// with the descriptor of contexts with callbacks, or our parent's). False: it is not registered.
+    fn register(self: &Arc<Self>, context: &WaitContext, needs_descriptor: bool) -> bool {
+        Self::unregister(context);
+        let own = if needs_descriptor { eventfd() } else { None };
+        let descriptor = match &own {
+            Some(own) => Some(own.as_raw_fd()),
+            None if needs_descriptor => None,
+            None => silent_descriptor(self.process),
+        };
+        let Some(descriptor) = descriptor else { return false };
+        if let Some(own) = own {
+            let mut state = self.state();
+            state.descriptor = Some(own);
+            if state.signalled {
+                // Its result is here already.
+                state.ring();
+            }
+            self.owns_descriptor.store(true, Ordering::Relaxed);
+        }
+        let data = Arc::into_raw(self.clone());
+        let registered = context.register(descriptor, data.cast_mut().cast(), clean_up);
+        if !registered {
             // SAFETY: nobody took the reference that was just made.
             drop(unsafe { Arc::from_raw(data) });
-            return None;
         }
-        Some(notifier)
+        registered
+    }
+
+    fn unregister(context: &WaitContext) {
+        let Some((descriptor, data)) = context.registered() else { return };
+        context.unregister();
+        // SAFETY: data registered under our key is a `Notifier`, and the registration, which ends here, owned a reference.
+        unsafe { end_registration(descriptor, data, drop) };
+    }
+
+    fn owns_descriptor(&self) -> bool {
+        self.owns_descriptor.load(Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -244,7 +297,7 @@ impl Notifier {
         self.called.notify_all();
     }
 
-    /// The wait context is being freed.
+    /// The wait context is being freed, or has nothing to do with this any more.
     fn close(&self) {
         let mut state = self.state();
         state.alive = false;
@@ -284,7 +337,7 @@ impl Wake for Notifier {
 }
 
 impl State {
-    fn new(descriptor: Option<OwnedFd>) -> Self {
+    fn new() -> Self {
         Self {
             alive: true,
             pending: None,
@@ -293,7 +346,7 @@ impl State {
             paused: false,
             signalled: false,
             callback: None,
-            descriptor,
+            descriptor: None,
             calling: None,
             call_again: false,
         }
@@ -336,25 +389,25 @@ impl Ended {
 entry! {
     /// `ASYNC_WAIT_CTX_free` calls it.
     fn clean_up(_context: *mut AsyncWaitContext, _key: *const c_void, descriptor: c_int, data: *mut c_void) {
-        let Some(notifier) = NonNull::new(data.cast::<Notifier>()) else { return };
         // SAFETY: data registered under our key is a `Notifier`, and the registration, which ends here, owns a reference.
-        if Some(unsafe { notifier.as_ref() }.process) != process::number() {
-            // SAFETY: as above.
-            unsafe { disown(descriptor, notifier) };
-            return;
-        }
-        // SAFETY: as above.
-        unsafe { Arc::from_raw(notifier.as_ptr().cast_const()) }.close();
+        unsafe { end_registration(descriptor, data, |notifier| notifier.close()) };
     }
 }
 
-/// In a child: closes its copy of the descriptor. The rest of what it inherited is never touched, and so never freed.
+/// Gives the reference that a registration owned to `then`. In a child, closes its copy of the descriptor; the rest of what
+/// was inherited is never touched, and so never freed.
 ///
 /// # Safety
-/// `notifier` was made in another process, and registered with `descriptor` in a context of this one until now.
-unsafe fn disown(descriptor: RawFd, notifier: NonNull<Notifier>) {
-    // SAFETY: as the caller says; the field is set by threads that run jobs, and those don't run while their process forks.
-    if unsafe { notifier.as_ref() }.owns_descriptor.load(Ordering::Relaxed) {
+/// `data` is that of a registration of ours, with this descriptor, which is at its end.
+unsafe fn end_registration(descriptor: RawFd, data: *mut c_void, then: impl FnOnce(Arc<Notifier>)) {
+    let Some(notifier) = NonNull::new(data.cast::<Notifier>()) else { return };
+    // SAFETY: as the caller says; it is only read, and both are set by the thread that runs the context's jobs.
+    let (process, owns_descriptor) =
+        unsafe { (notifier.as_ref().process, notifier.as_ref().owns_descriptor()) };
+    if Some(process) == process::number() {
+        // SAFETY: as the caller says.
+        then(unsafe { Arc::from_raw(notifier.as_ptr().cast_const()) });
+    } else if owns_descriptor {
         // SAFETY: the child's copy is nobody else's.
         drop(unsafe { OwnedFd::from_raw_fd(descriptor) });
     }

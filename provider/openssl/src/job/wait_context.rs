@@ -91,6 +91,22 @@ impl WaitContext {
         unsafe { libcrypto::ASYNC_WAIT_CTX_clear_fd(self.0.as_ptr(), key()) };
     }
 
+    /// Whether a descriptor was added since the job was last resumed. If so after a pause, there was none: it is blocked.
+    pub(super) fn has_added(&self) -> bool {
+        let (mut added, mut deleted, nowhere) = (0, 0, ptr::null_mut());
+        // SAFETY: as in `callback`; without places for descriptors the call only counts.
+        unsafe {
+            libcrypto::ASYNC_WAIT_CTX_get_changed_fds(
+                self.0.as_ptr(),
+                nowhere,
+                &raw mut added,
+                nowhere,
+                &raw mut deleted,
+            )
+        };
+        added > 0
+    }
+
     /// Says that the callback will be called (`ASYNC_STATUS_OK`).
     pub(super) fn promise_callback(&self) {
         const ASYNC_STATUS_OK: c_int = 2;
