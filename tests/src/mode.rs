@@ -104,10 +104,16 @@ impl Setup {
     /// Makes everything that `mode` needs; `seed` decides which device dies when.
     #[must_use]
     pub fn new(mode: Mode, seed: u64) -> Self {
+        Self::with_settings(mode, seed, "")
+    }
+
+    /// The same with more settings of the provider, a line each.
+    #[must_use]
+    pub fn with_settings(mode: Mode, seed: u64, settings: &str) -> Self {
         let scratch = Scratch::new();
         let has_devices = !matches!(mode, Mode::DefaultProvider | Mode::Software);
         let emulator = has_devices.then(|| Arc::new(Emulator::start(DEVICES)));
-        let library = Arc::new(library(mode, emulator.as_deref(), &scratch));
+        let library = Arc::new(library(mode, emulator.as_deref(), &scratch, settings));
         let reference = Side::new(&library, "default");
         let tested = match mode {
             Mode::DefaultProvider => reference.clone(),
@@ -259,7 +265,7 @@ impl Setup {
     }
 }
 
-fn library(mode: Mode, emulator: Option<&Emulator>, scratch: &Scratch) -> Library {
+fn library(mode: Mode, emulator: Option<&Emulator>, scratch: &Scratch, settings: &str) -> Library {
     let file = scratch.path().join("openssl.cnf");
     let stats = scratch.path().join(STATS);
     fs::create_dir(&stats).unwrap();
@@ -270,7 +276,7 @@ fn library(mode: Mode, emulator: Option<&Emulator>, scratch: &Scratch) -> Librar
         let (module, stats) = (programs::provider_module(), stats.display());
         providers += "hotspare = hotspare_section\n";
         sections += &format!(
-            "[hotspare_section]\nactivate = 1\nmodule = {}\ndevices = {devices}\nstats_dir = {stats}\n",
+            "[hotspare_section]\nactivate = 1\nmodule = {}\ndevices = {devices}\nstats_dir = {stats}\n{settings}\n",
             module.display()
         );
     }

@@ -1,6 +1,6 @@
 //! RSA encryption and decryption.
 
-use std::ffi::CStr;
+use std::ffi::{CStr, c_int};
 use std::ptr::{self, NonNull};
 
 use openssl_sys as ossl;
@@ -21,6 +21,8 @@ pub enum Wrapping {
         /// `implicit-rejection`, which OpenSSL has since 3.2; none: as it is by default.
         implicit_rejection: Option<bool>,
     },
+    /// PKCS#1 v1.5 around the premaster secret of TLS (RFC 5246, 7.4.7.1), of TLS 1.2.
+    Tls,
     /// OAEP (RFC 8017, 7.1).
     Oaep {
         /// The digest of the label.
@@ -32,9 +34,14 @@ pub enum Wrapping {
     },
 }
 
+/// `RSA_PKCS1_WITH_TLS_PADDING` (rsa.h).
+const RSA_PKCS1_WITH_TLS_PADDING: c_int = 7;
+/// The version that begins a premaster secret.
+pub const TLS_1_2: u32 = 0x0303;
+
 /// `EVP_PKEY_encrypt` and `EVP_PKEY_decrypt`.
-type Transform =
-    unsafe extern "C" fn(*mut ossl::EVP_PKEY_CTX, *mut u8, *mut usize, *const u8, usize) -> std::ffi::c_int;
+pub(crate) type Transform =
+    unsafe extern "C" fn(*mut ossl::EVP_PKEY_CTX, *mut u8, *mut usize, *const u8, usize) -> c_int;
 
 /// The message in `ciphertext`, computed on `side`.
 ///
@@ -63,6 +70,20 @@ pub fn encrypt(side: &Side, key: &Key, wrapping: &Wrapping, message: &[u8]) -> R
     context.run(side, wrapping, ossl::EVP_PKEY_encrypt, message)
 }
 
+/// Whether the decryption of `side` knows `implicit-rejection`.
+///
+/// # Errors
+/// What OpenSSL says.
+pub fn has_implicit_rejection(side: &Side, key: &Key) -> Result<bool, OpensslError> {
+    let context = KeyContext::new(side, key)?;
+    // SAFETY: the context is valid; the list is constant.
+    unsafe {
+        check("beginning a decryption", ossl::EVP_PKEY_decrypt_init(context.as_ptr()))?;
+        let list = ffi::EVP_PKEY_CTX_settable_params(context.as_ptr());
+        Ok(!list.is_null() && !ffi::OSSL_PARAM_locate_const(list, c"implicit-rejection".as_ptr()).is_null())
+    }
+}
+
 /// A key, about to be used by a side.
 pub(crate) struct KeyContext(NonNull<ossl::EVP_PKEY_CTX>);
 
@@ -89,6 +110,11 @@ impl KeyContext {
         // SAFETY: the operation is begun.
         unsafe { side.assert_computes(self.as_ptr()) };
         self.wrap(wrapping)?;
+        self.transform(transform, input)
+    }
+
+    /// What an operation, which is begun and set, makes of `input`.
+    pub(crate) fn transform(&self, transform: Transform, input: &[u8]) -> Result<Vec<u8>, OpensslError> {
         let mut length = 0;
         // SAFETY: the context is valid; without a place for the output it says how much room is needed at most.
         check("the length of a message", unsafe {
@@ -96,7 +122,7 @@ impl KeyContext {
         })?;
         let mut output = vec![0; length];
         // SAFETY: the context is valid, `length` says how much room there is.
-        check("encrypting or decrypting", unsafe {
+        check("transforming", unsafe {
             transform(self.as_ptr(), output.as_mut_ptr(), &mut length, input.as_ptr(), input.len())
         })?;
         output.truncate(length);
@@ -108,6 +134,7 @@ impl KeyContext {
         let padding = match wrapping {
             Wrapping::None => ossl::RSA_NO_PADDING,
             Wrapping::Pkcs1 { .. } => ossl::RSA_PKCS1_PADDING,
+            Wrapping::Tls => RSA_PKCS1_WITH_TLS_PADDING,
             Wrapping::Oaep { .. } => ossl::RSA_PKCS1_OAEP_PADDING,
         };
         // SAFETY: the operation is begun.
@@ -118,6 +145,7 @@ impl KeyContext {
             Wrapping::Pkcs1 { implicit_rejection: Some(rejects) } => {
                 params = params.number(c"implicit-rejection", &u32::from(*rejects).to_be_bytes());
             }
+            Wrapping::Tls => params = params.number(c"tls-client-version", &TLS_1_2.to_be_bytes()),
             Wrapping::Oaep { digest, mask_digest, label } => {
                 // SAFETY: the context and the strings are valid.
                 unsafe {

@@ -2,7 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_long};
 
-use openssl_sys::{EVP_MD_CTX, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX, OSSL_PARAM, OSSL_PROVIDER};
+use openssl_sys::{BIGNUM, EVP_MD_CTX, EVP_PKEY, EVP_PKEY_CTX, OSSL_LIB_CTX, OSSL_PARAM, OSSL_PROVIDER};
 
 /// A key manager.
 pub(crate) enum EvpKeymgmt {}
@@ -71,4 +71,19 @@ unsafe extern "C" {
     pub(crate) fn EVP_PKEY_CTX_set_params(context: *mut EVP_PKEY_CTX, params: *const OSSL_PARAM) -> c_int;
     pub(crate) fn EVP_PKEY_public_check(context: *mut EVP_PKEY_CTX) -> c_int;
     pub(crate) fn EVP_PKEY_pairwise_check(context: *mut EVP_PKEY_CTX) -> c_int;
+    pub(crate) fn EVP_PKEY_CTX_settable_params(context: *const EVP_PKEY_CTX) -> *const OSSL_PARAM;
+    pub(crate) fn OSSL_PARAM_locate_const(list: *const OSSL_PARAM, name: *const c_char) -> *const OSSL_PARAM;
+    pub(crate) fn EVP_PKEY_verify_recover_init(context: *mut EVP_PKEY_CTX) -> c_int;
+    pub(crate) fn EVP_PKEY_verify_recover(
+        context: *mut EVP_PKEY_CTX,
+        message: *mut u8,
+        message_length: *mut usize,
+        signature: *const u8,
+        length: usize,
+    ) -> c_int;
+    pub(crate) fn EVP_PKEY_get_bn_param(
+        key: *const EVP_PKEY,
+        name: *const c_char,
+        number: *mut *mut BIGNUM,
+    ) -> c_int;
 }

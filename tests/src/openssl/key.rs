@@ -226,6 +226,26 @@ impl Key {
         }
     }
 
+    /// One of its numbers, most significant byte first.
+    ///
+    /// # Errors
+    /// What OpenSSL says.
+    pub fn number(&self, name: &CStr) -> Result<Vec<u8>, OpensslError> {
+        let mut number = ptr::null_mut();
+        // SAFETY: key and string are valid; the number is ours then.
+        unsafe {
+            check(
+                "a number of a key",
+                ffi::EVP_PKEY_get_bn_param(self.as_ptr(), name.as_ptr(), &mut number),
+            )?;
+            let bits = ossl::BN_num_bits(number);
+            let mut bytes = vec![0; usize::try_from(bits).unwrap().div_ceil(8)];
+            ossl::BN_bn2bin(number, bytes.as_mut_ptr());
+            ossl::BN_clear_free(number);
+            Ok(bytes)
+        }
+    }
+
     /// Whether its public half is one, as `side` finds.
     ///
     /// # Errors

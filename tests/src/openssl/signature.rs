@@ -5,6 +5,7 @@ use std::ptr::{self, NonNull};
 
 use openssl_sys as ossl;
 
+use super::encryption::KeyContext;
 use super::error::{OpensslError, check};
 use super::ffi;
 use super::key::Key;
@@ -80,6 +81,58 @@ pub fn verify(
         drop(OpensslError::of("verifying"));
     }
     Ok(answer == 1)
+}
+
+/// Signs what was made ready for it, with an RSA key and no digest.
+///
+/// # Errors
+/// What OpenSSL says.
+pub fn sign_raw(side: &Side, key: &Key, padding: RawPadding, ready: &[u8]) -> Result<Vec<u8>, OpensslError> {
+    let context = raw(side, key, padding, ossl::EVP_PKEY_sign_init)?;
+    context.transform(ossl::EVP_PKEY_sign, ready)
+}
+
+/// What was signed with an RSA key and no digest.
+///
+/// # Errors
+/// What OpenSSL says.
+pub fn recover(
+    side: &Side,
+    key: &Key,
+    padding: RawPadding,
+    signature: &[u8],
+) -> Result<Vec<u8>, OpensslError> {
+    let context = raw(side, key, padding, ffi::EVP_PKEY_verify_recover_init)?;
+    context.transform(ffi::EVP_PKEY_verify_recover, signature)
+}
+
+/// The paddings that there are without a digest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RawPadding {
+    /// As many bytes as the modulus has.
+    None,
+    /// PKCS#1 v1.5.
+    Pkcs1,
+}
+
+fn raw(
+    side: &Side,
+    key: &Key,
+    padding: RawPadding,
+    begin: unsafe extern "C" fn(*mut ossl::EVP_PKEY_CTX) -> c_int,
+) -> Result<KeyContext, OpensslError> {
+    let context = KeyContext::new(side, key)?;
+    let padding = match padding {
+        RawPadding::None => ossl::RSA_NO_PADDING,
+        RawPadding::Pkcs1 => ossl::RSA_PKCS1_PADDING,
+    };
+    // SAFETY: the context is valid.
+    unsafe {
+        check("beginning a signature", begin(context.as_ptr()))?;
+        side.assert_computes(context.as_ptr());
+        check("padding", ossl::EVP_PKEY_CTX_set_rsa_padding(context.as_ptr(), padding))?;
+    }
+    Ok(context)
 }
 
 type Begin = unsafe extern "C" fn(
