@@ -81,13 +81,9 @@ impl ServerName {
 
     /// Whether it runs handshakes as jobs that pause while a device works.
     pub(crate) fn is_asynchronous(self) -> bool {
-        self == Self::Haproxy && HAPROXY_IS_ASYNCHRONOUS
+        self == Self::Haproxy
     }
 }
-
-/// SWITCH: true as soon as the provider leaves no descriptor registered for a job that was never paused (`docs/haproxy.md`, "Not yet",
-/// goes then too). Until then HAProxy 2.6, which was never told of such a descriptor, fails an assertion when the connection ends.
-pub(crate) const HAPROXY_IS_ASYNCHRONOUS: bool = false;
 
 /// How long things take.
 #[derive(Debug, Clone, Copy)]

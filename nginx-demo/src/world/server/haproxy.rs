@@ -35,10 +35,7 @@ pub(super) fn recipe(
         let (certificate, key) = (read(&certificates.certificate(name))?, read(&certificates.key(name))?);
         write(&both(directory, name), &(certificate + &key))?;
     }
-    let mut of_page = place(&PAGE.block("/etc/haproxy/haproxy.cfg")?, places);
-    if !ServerName::Haproxy.is_asynchronous() {
-        of_page = of_page.replace("    ssl-mode-async\n", "");
-    }
+    let of_page = place(&PAGE.block("/etc/haproxy/haproxy.cfg")?, places);
     write(&configuration, &haproxy_cfg(&of_page, &root, directory))?;
     let command = |argument: &str| {
         let mut command = Command::new("haproxy");
