@@ -92,8 +92,7 @@ impl Carer {
     /// Ends it and waits for its end.
     pub(crate) fn stop(self, core: &Core) {
         core.care.change(|desk| desk.stop = true);
-        // It never panics; if it did, its end is what we wanted.
-        let _ = self.0.join();
+        crate::threads::join(self.0);
     }
 }
 

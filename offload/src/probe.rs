@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use hotspare_device::stats::Counter;
-use hotspare_device::{Response, State, Status};
+use hotspare_device::{Response, State, Status, SubmitError};
 
 use crate::core::{Core, probe_tag};
 use crate::known_answers::KnownAnswer;
@@ -15,12 +15,15 @@ use crate::wait;
 /// machine may be busy; a device that is merely slow shows that later.
 const PROBE_TIME: Duration = Duration::from_millis(250);
 
+/// How long to wait for room in a device's ring before looking again.
+const ROOM_PAUSE: Duration = Duration::from_micros(100);
+
 /// The round of known-answer requests that a device has.
 #[derive(Default)]
 pub(crate) struct Probe {
     round: u32,
-    /// The right answers of those that it has not answered yet.
-    open: Vec<Option<&'static [u8]>>,
+    /// Those that it has not answered yet: an answer, and whether it is the wrong one.
+    open: Vec<Option<(&'static [u8], bool)>>,
     wrong: bool,
 }
 
@@ -28,7 +31,7 @@ impl Probe {
     fn begin(&mut self, answers: &[KnownAnswer]) -> u32 {
         // 24 bits of it go into a tag.
         self.round = self.round.wrapping_add(1) & 0x00ff_ffff;
-        self.open = answers.iter().map(|answer| Some(answer.expected)).collect();
+        self.open = answers.iter().map(|answer| Some((answer.expected, answer.is_not))).collect();
         self.wrong = false;
         self.round
     }
@@ -40,8 +43,8 @@ impl Probe {
         else {
             return;
         };
-        if let Some(expected) = self.open[usize::from(number)].take() {
-            self.wrong |= response.status != Status::Done || response.output != expected;
+        if let Some((expected, is_not)) = self.open[usize::from(number)].take() {
+            self.wrong |= response.status != Status::Done || (response.output == expected) == is_not;
         }
     }
 
@@ -65,7 +68,14 @@ pub(crate) fn passes(core: &Core, target: &Target, answers: &[KnownAnswer]) -> b
             continue;
         }
         core.stats.count(Counter::KnownAnswers);
-        if instance.submit(&answer.request, probe_tag(round, number)).is_err() {
+        let mut submitted = instance.submit(&answer.request, probe_tag(round, number));
+        // A ring may be too short for all of them at once.
+        while submitted == Err(SubmitError::Full) && !probe().wrong && Instant::now() < deadline {
+            core.poll_if_free(target);
+            std::thread::sleep(ROOM_PAUSE);
+            submitted = instance.submit(&answer.request, probe_tag(round, number));
+        }
+        if submitted.is_err() {
             all_taken = false;
             break;
         }

@@ -7,6 +7,15 @@ pub(crate) fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io
     with_signals_blocked(|| std::thread::Builder::new().name(name.to_owned()).spawn(work))
 }
 
+/// Waits for the end of one that was told to end. An owner that is woken may let go of all of us, in one of our own threads:
+/// that one ends when it gets back to its own work.
+pub(crate) fn join(thread: JoinHandle<()>) {
+    if thread.thread().id() != std::thread::current().id() {
+        // It never panics; if it did, its end is what we wanted.
+        let _ = thread.join();
+    }
+}
+
 fn with_signals_blocked<T>(work: impl FnOnce() -> T) -> T {
     let mut before = std::mem::MaybeUninit::<libc::sigset_t>::uninit();
     // SAFETY: both sets are valid for writing; `sigfillset` initialises the one that is read, and `before` is read only if

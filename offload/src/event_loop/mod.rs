@@ -51,8 +51,7 @@ impl EventLoop {
         if let Some(handle) = &core.event_loop {
             handle.stop();
         }
-        // It never panics; if it did, its end is what we wanted.
-        let _ = self.0.join();
+        crate::threads::join(self.0);
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod asynchronous;
 mod failover;
+mod many_devices;
 mod processes;
 mod rig;
 mod wakeups;
+mod woken;

@@ -3,7 +3,7 @@
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -62,12 +62,12 @@ struct User {
     failed: bool,
 }
 
-/// A request whose answer every scripted device knows.
+/// Requests whose answers every scripted device knows.
 pub(super) fn requests() -> Vec<KnownAnswer> {
-    known_answers::all()
+    known_answers::all().into_iter().filter(|known| !known.is_not).collect()
 }
 
-/// The one with this place in [`requests`]: 0 RSA private, 1 RSA public, 2 ECDSA, 3 EC multiply, 4 X25519.
+/// The one with this place in [`requests`]: 0 RSA private, 1 RSA public, 2 ECDSA, 3 EC multiply, 4 X25519, 5 ECDSA verification.
 pub(super) fn request(place: usize) -> Request {
     requests().swap_remove(place).request
 }
@@ -316,8 +316,10 @@ fn readable(fd: std::os::fd::BorrowedFd<'_>) -> bool {
 fn serve_user(shared: &Arc<Shared>, user: &Arc<Mutex<User>>) {
     let doorbell = user.lock().unwrap().device.request_doorbell().try_clone().unwrap();
     let connection = user.lock().unwrap().device.connection().try_clone().unwrap();
+    let mut rung = true;
     while !shared.stop.load(Ordering::SeqCst) {
-        {
+        // Of requests it hears by its doorbell alone.
+        if rung {
             let mut user = user.lock().unwrap();
             while let Ok(Some(request)) = user.device.try_take() {
                 if user.failed || request.epoch != user.device.epoch() {
@@ -333,11 +335,18 @@ fn serve_user(shared: &Arc<Shared>, user: &Arc<Mutex<User>>) {
         let mut descriptors =
             [PollFd::new(&doorbell, PollFlags::IN), PollFd::new(&connection, PollFlags::IN)];
         let _ = rustix::event::poll(&mut descriptors, Some(&moment));
+        rung = !descriptors[0].revents().is_empty();
         if !descriptors[1].revents().is_empty() {
             break;
         }
     }
     shared.users.lock().unwrap().retain(|other| !Arc::ptr_eq(other, user));
+}
+
+/// What devices know.
+fn answers() -> &'static [KnownAnswer] {
+    static ANSWERS: OnceLock<Vec<KnownAnswer>> = OnceLock::new();
+    ANSWERS.get_or_init(known_answers::all)
 }
 
 fn answer(shared: &Shared, device: &mut ScriptedDevice, request: &RequestDescriptor, mode: Mode) {
@@ -355,12 +364,16 @@ fn answer(shared: &Shared, device: &mut ScriptedDevice, request: &RequestDescrip
     let last = part_count(operation(request.operation).unwrap()) - 1;
     // A user that went away has wiped its memory.
     let Ok(operand) = device.part(request, last) else { return };
-    let known = requests().into_iter().find(|known| {
+    let known = answers().iter().find(|known| {
         let operands = known.request.operands();
-        let own = if operands.part(1).is_empty() { operands.part(0) } else { operands.part(1) };
-        operation_code(known.request.operation()) == Some(request.operation) && own == operand
+        let own = (0..4).map(|index| operands.part(index)).rfind(|part| !part.is_empty());
+        operation_code(known.request.operation()) == Some(request.operation) && own == Some(&operand[..])
     });
-    let mut output = known.map(|known| known.expected.to_vec()).unwrap_or_default();
+    let mut output = match known {
+        Some(known) if known.is_not => vec![0; known.expected.len()],
+        Some(known) => known.expected.to_vec(),
+        None => vec![0; request.output_length as usize],
+    };
     if mode == Mode::Wrong {
         output[0] ^= 1;
     }
