@@ -63,6 +63,9 @@ pub(crate) struct Held<F: 'static> {
     object: Object,
     /// What it was begun with last.
     pub(crate) key: Option<Arc<ProviderKey>>,
+    /// The offload's key that it computed with last. It lies here and not on the stack, which may be that of a job that nobody
+    /// resumes (`crate::job`).
+    pub(crate) lent: Option<Key>,
     /// Its functions.
     pub(crate) functions: &'static F,
     /// Whose they are.
@@ -87,7 +90,7 @@ impl<F: Functions> Held<F> {
         let functions = functions(software);
         // SAFETY: the new operation is ours, and `free` belongs to it.
         let object = unsafe { Object::own(new(functions, software), functions.common().free) }?;
-        Some(Self { object, key: None, functions, software, context })
+        Some(Self { object, key: None, lent: None, functions, software, context })
     }
 
     /// A copy with the same state.
@@ -98,7 +101,8 @@ impl<F: Functions> Held<F> {
         // SAFETY: the copy is ours, and `free` belongs to it.
         let object = unsafe { Object::own(copy, common.free) }?;
         let Self { functions, software, .. } = *self;
-        Some(Self { object, key: self.key.clone(), functions, software, context: self.context.clone() })
+        let (key, context) = (self.key.clone(), self.context.clone());
+        Some(Self { object, key, lent: None, functions, software, context })
     }
 
     /// For the software provider's functions.

@@ -71,7 +71,7 @@ impl Operation {
         };
         // SAFETY: the caller's input and output.
         let outcome = unsafe {
-            with_copy(input, input_length, |sealed| self.decrypt_offloaded(&key, sealed, output.as_slice()))
+            with_copy(input, input_length, |sealed| self.decrypt_offloaded(key, sealed, output.as_slice()))
         };
         match outcome {
             Some(Outcome::Done(length)) => output.done(length),
@@ -80,9 +80,10 @@ impl Operation {
         }
     }
 
-    fn decrypt_offloaded(&mut self, key: &Key, input: &[u8], output: &mut [u8]) -> Outcome {
+    fn decrypt_offloaded(&mut self, key: Key, input: &[u8], output: &mut [u8]) -> Outcome {
         let (software, object) = (self.held.software, self.held.as_ptr());
         let padding = self.padding.get_or_insert_with(|| Padding::read(software, object));
+        let key: &Key = self.held.lent.insert(key);
         match padding {
             Some(padding) => padding.decrypt(&self.held.context, key, input, output),
             None => Outcome::Software,

@@ -85,7 +85,7 @@ impl<S: Scheme> Operation<S> {
         };
         // SAFETY: the caller's input and output.
         let outcome =
-            unsafe { with_copy(data, length, |data| self.sign_offloaded(&key, data, output.as_slice())) };
+            unsafe { with_copy(data, length, |data| self.sign_offloaded(key, data, output.as_slice())) };
         match outcome {
             Some(Outcome::Done(length)) => output.done(length),
             Some(Outcome::Failed) => 0,
@@ -146,7 +146,7 @@ impl<S: Scheme> Operation<S> {
         let digest = &digest[..digest_length];
         let outcome = match key {
             // SAFETY: the caller's output.
-            Some(key) => self.sign_offloaded(&key, digest, unsafe { output.as_slice() }),
+            Some(key) => self.sign_offloaded(key, digest, unsafe { output.as_slice() }),
             None => Outcome::Software,
         };
         match outcome {
@@ -193,8 +193,9 @@ impl<S: Scheme> Operation<S> {
         }
     }
 
-    fn sign_offloaded(&mut self, key: &Key, digest: &[u8], output: &mut [u8]) -> Outcome {
+    fn sign_offloaded(&mut self, key: Key, digest: &[u8], output: &mut [u8]) -> Outcome {
         self.read_scheme();
+        let key: &Key = self.held.lent.insert(key);
         match &self.scheme {
             Some(scheme) => scheme.sign(&self.held.context, key, digest, output),
             None if self.has_digested() => Outcome::Failed,
@@ -205,8 +206,9 @@ impl<S: Scheme> Operation<S> {
     fn verify_offloaded(&mut self, digest: &[u8], signature: &[u8]) -> Verdict {
         let Some(key) = self.verifying_key() else { return Verdict::Software };
         self.read_scheme();
+        let key: &Key = self.held.lent.insert(key);
         match &self.scheme {
-            Some(scheme) => scheme.verify(&self.held.context, &key, digest, signature),
+            Some(scheme) => scheme.verify(&self.held.context, key, digest, signature),
             None if self.has_digested() => Verdict::Failed,
             None => Verdict::Software,
         }
