@@ -146,6 +146,17 @@ fn a_device_that_answers_known_answer_requests_wrongly_is_not_used() {
 }
 
 #[test]
+fn a_device_that_finds_every_signature_right_is_not_used() {
+    let rig = Rig::new(1);
+    rig.devices[0].set(Mode::Gullible);
+    let offload = rig.offload();
+    offload.execute(request(4)).unwrap();
+    rig.assert_counters(&[(Submitted, 1), (Software, 1), (ActiveDevices, 0)]);
+    rig.devices[0].set(Mode::Good);
+    rig.until(ActiveDevices, 1);
+}
+
+#[test]
 fn only_software_says_that_there_is_no_result() {
     let rig = Rig::new(1);
     let offload = rig.offload();
