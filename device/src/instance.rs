@@ -279,7 +279,7 @@ pub trait Instance: Send + Sync {
     fn notice_removal(&self) -> bool;
 
     /// To be called before waiting on `descriptor`: asks the device to ring. False if there is something to poll
-    /// already; then don't wait.
+    /// already; then don't wait. Another thread may be waiting when it is called, and must not lose its ring by that, whatever it gives.
     fn prepare_wait(&self) -> bool;
 
     /// To be called after the wait: the device need not ring any more.

@@ -4,7 +4,7 @@
 //! polled gives up his turn and then delivers: with no lock held, requests that a device has failed go to another one, and
 //! owners of the others are woken. The owner does in its own thread what takes time: verifying, software.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Instant;
 
@@ -29,20 +29,46 @@ impl Completions {
 }
 
 thread_local! {
-    /// Somebody further up this thread's stack delivers: an owner that is woken may submit, and so come here again.
-    static DELIVERING: Cell<bool> = const { Cell::new(false) };
+    /// Whose completions are delivered further up this thread's stack, by address: an owner that is woken may submit, here or to
+    /// another [`crate::Offload`], and so come here again.
+    static DELIVERING: RefCell<Vec<usize>> = const { RefCell::new(Vec::new()) };
+}
+
+/// This thread delivers, as long as it lives.
+struct Delivering;
+
+impl Delivering {
+    /// None if it does already, further up its stack. A thread that is ending (its own data are gone) is not asked.
+    fn begin(core: &Core) -> Option<Self> {
+        let address = std::ptr::from_ref(core).addr();
+        let begun = DELIVERING.try_with(|delivering| {
+            let mut delivering = delivering.borrow_mut();
+            let is_first = !delivering.contains(&address);
+            if is_first {
+                delivering.push(address);
+            }
+            is_first
+        });
+        begun.unwrap_or(true).then_some(Self)
+    }
+}
+
+impl Drop for Delivering {
+    fn drop(&mut self) {
+        let _ = DELIVERING.try_with(|delivering| delivering.borrow_mut().pop());
+    }
 }
 
 impl Core {
     /// Delivers what was noted. To be called by everyone who has polled, without the turn.
     pub(crate) fn deliver(&self) {
-        if self.completions.is_empty() || DELIVERING.replace(true) {
+        if self.completions.is_empty() {
             return;
         }
+        let Some(_delivering) = Delivering::begin(self) else { return };
         while let Some(id) = self.completions.0.pop() {
             self.tell(id);
         }
-        DELIVERING.set(false);
     }
 
     fn tell(&self, id: EntryId) {

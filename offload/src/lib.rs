@@ -65,9 +65,11 @@ impl Batch<'_> {
     /// As [`Offload::submit`], but devices are told when the batch is dropped. Don't wait for the ticket before.
     pub fn submit(&mut self, request: Request, completion: Completion) -> Ticket {
         match &self.core {
-            Some(core) => {
+            Some(core) if core.home.is_here() => {
                 self.offload.submit_to(core, request, completion, Doorbells::Together(&mut self.rung))
             }
+            // The process was forked since: the batch is its parent's.
+            Some(_) => self.offload.submit(request, completion),
             None => Ticket::ended(self.offload.compute(&request), completion),
         }
     }
@@ -75,8 +77,10 @@ impl Batch<'_> {
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        if let Some(core) = &self.core {
-            core.ring(self.rung);
+        match self.core.take() {
+            Some(core) if core.home.is_here() => core.ring(self.rung),
+            Some(core) => process::forget(core),
+            None => {}
         }
     }
 }

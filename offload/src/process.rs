@@ -57,6 +57,11 @@ impl Home {
     }
 }
 
+/// A child of a fork has inherited a reference to what is its parent's: it is never dropped.
+pub(crate) fn forget<T>(parents: Arc<T>) {
+    let _ = std::mem::ManuallyDrop::new(parents);
+}
+
 impl<T: Send + Sync> ProcessSlot<T> {
     pub(crate) const fn new() -> Self {
         Self { page: AtomicPtr::new(std::ptr::null_mut()) }

@@ -37,7 +37,11 @@ impl SoftwareRequest {
 
 impl Drop for SoftwareRequest {
     fn drop(&mut self) {
-        let Some(core) = &self.core else { return };
+        let Some(core) = self.core.take() else { return };
+        if !core.home.is_here() {
+            // The process was forked meanwhile: its parent counts it.
+            return crate::process::forget(core);
+        }
         if self.has_result {
             core.stats.completed(self.kind, Path::Software, self.started.elapsed());
             core.stats.count(Counter::Software);

@@ -9,6 +9,7 @@ use hotspare_device::Output;
 use crate::Error;
 use crate::core::{Core, SoftwareStep, Step};
 use crate::ledger::{EntryId, Stage};
+use crate::process::forget;
 use crate::wait;
 
 /// Who moves an asynchronous request on, and how its owner learns of it.
@@ -48,13 +49,17 @@ impl Ticket {
         Self { state: State::Ended(Box::new(result)) }
     }
 
-    /// Whether [`Ticket::poll`] would do more than say "pending": no device has the request.
+    /// Whether [`Ticket::poll`] would do more than say "pending": no device has the request, or its deadline has passed.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         match &self.state {
             State::Open { core, id } if core.home.is_here() => {
                 let progress = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(*id));
-                progress.is_none_or(|progress| !matches!(progress.stage, Stage::Hardware(_) | Stage::Busy))
+                progress.is_none_or(|progress| match progress.stage {
+                    Stage::Hardware(_) => progress.deadline <= Instant::now(),
+                    Stage::Busy => false,
+                    _ => true,
+                })
             }
             _ => true,
         }
@@ -117,11 +122,6 @@ impl Ticket {
         }
         Some(core.ledger.entry(id.index)?.progress_of(*id)?.deadline)
     }
-}
-
-/// A child of a fork has inherited a reference to what is its parent's: it is never dropped.
-fn forget(core: Arc<Core>) {
-    let _ = std::mem::ManuallyDrop::new(core);
 }
 
 impl Drop for Ticket {

@@ -57,9 +57,12 @@ fn wait_for_entry(
         core.pass_on(target);
         return now;
     }
-    if let Some(mut progress) = core.ledger.entry(id.index).and_then(|entry| entry.progress_of(id)) {
-        progress.waiter = Waiter::Thread(std::thread::current());
-    }
+    let former =
+        core.ledger.entry(id.index).and_then(|entry| entry.progress_of(id)).map(|mut progress| {
+            std::mem::replace(&mut progress.waiter, Waiter::Thread(std::thread::current()))
+        });
+    // With no lock held: a waker may own anything, tickets included.
+    drop(former);
     wait_for(core, target, deadline, is_open);
     Instant::now()
 }
@@ -93,7 +96,8 @@ fn lead(
     (mut now, deadline): (Instant, Instant),
     is_open: &dyn Fn() -> bool,
 ) -> Instant {
-    let Some(instance) = target.instance() else { return now };
+    // Rings that are exchanged have nothing of ours any more; we'll see that, or our deadline.
+    let Some(instance) = target.instance() else { return Instant::now() };
     let spin_until = now + core.config.spin;
     for polls in 0_u32.. {
         let given = core.poll(target, &*instance);

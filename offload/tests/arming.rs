@@ -101,11 +101,7 @@ impl Doorbell for World {
     fn prepare_wait(&self) -> bool {
         self.wanted.store(true, Ordering::Relaxed);
         fence(Ordering::SeqCst);
-        if self.produced.load(Ordering::Acquire) == self.consumed.load(Ordering::Relaxed) {
-            return true;
-        }
-        self.wanted.store(false, Ordering::Relaxed);
-        false
+        self.produced.load(Ordering::Acquire) == self.consumed.load(Ordering::Relaxed)
     }
 
     fn poll(&self) -> bool {
@@ -171,5 +167,34 @@ fn a_thread_that_leaves_its_turn_leaves_nothing_lying() {
         device.join().unwrap();
         leader.join().unwrap();
         world.check(asleep);
+    });
+}
+
+#[test]
+fn who_arms_does_not_rob_a_waiting_thread_of_its_ring() {
+    let mut model = loom::model::Builder::new();
+    model.preemption_bound = Some(3);
+    model.check(|| {
+        let world = Arc::new(World::default());
+        world.arming.watch();
+        let device = {
+            let world = world.clone();
+            thread::spawn(move || world.answer())
+        };
+        let leader = {
+            let world = world.clone();
+            // It keeps the turn while it sleeps, so nobody else takes what it waits for.
+            thread::spawn(move || {
+                let has_turn = world.try_turn();
+                if has_turn {
+                    world.take_all();
+                }
+                has_turn && world.prepare_wait()
+            })
+        };
+        world.fall_asleep();
+        device.join().unwrap();
+        let sleeps = leader.join().unwrap();
+        world.check(sleeps);
     });
 }

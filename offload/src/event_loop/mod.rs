@@ -23,6 +23,7 @@ use std::time::Instant;
 use hotspare_device::events::Monitor;
 use hotspare_device::stats::Counter;
 use hotspare_device::{Class, Instance};
+use rustix::event::Timespec;
 use rustix::event::epoll::{CreateFlags, Event, EventData, EventFlags};
 
 pub(crate) use handle::LoopHandle;
@@ -113,6 +114,8 @@ struct Running<'a> {
 
 /// How many events are taken in one wait.
 const EVENTS: usize = 64;
+/// How long a wait is that only takes what is there.
+const NOTHING: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
 impl<'a> Running<'a> {
     fn new(core: &'a Core, handle: &'a LoopHandle, epoll: OwnedFd) -> Self {
@@ -132,13 +135,13 @@ impl<'a> Running<'a> {
     fn run(mut self) {
         let mut events = Vec::with_capacity(EVENTS);
         while !self.handle.stop.load(Ordering::Acquire) {
-            self.spin();
-            if self.is_quiet() {
-                events.clear();
-                // An interrupted or failed wait is a short one: we look again.
-                let spare = rustix::buffer::spare_capacity(&mut events);
-                let _ = rustix::event::epoll::wait(&self.epoll, spare, None);
-            }
+            let is_busy = self.spin();
+            // However busy the rings keep us, deadlines and events are looked at.
+            let patience = if is_busy || !self.is_quiet() { Some(&NOTHING) } else { None };
+            events.clear();
+            // An interrupted or failed wait is a short one: we look again.
+            let spare = rustix::buffer::spare_capacity(&mut events);
+            let _ = rustix::event::epoll::wait(&self.epoll, spare, patience);
             self.handle.sleep.end();
             for Event { data, .. } in events.drain(..) {
                 self.handle(Source::of(data));
@@ -147,11 +150,11 @@ impl<'a> Running<'a> {
         self.handle.sleep.end();
     }
 
-    /// Polls what is watched for a moment, if that has paid lately.
-    fn spin(&mut self) {
+    /// Polls what is watched for a moment, if that has paid lately. True if there was more to find when its time was over.
+    fn spin(&mut self) -> bool {
         let watched = || self.core.targets().filter(|target| target.arming.is_watched());
         if watched().next().is_none() {
-            return;
+            return false;
         }
         let mut round = self.spin.begin();
         while round.goes_on() {
@@ -163,6 +166,7 @@ impl<'a> Running<'a> {
             std::hint::spin_loop();
         }
         self.spin.end(&round);
+        round.is_cut_short()
     }
 
     /// Says that it sleeps, and arms what is watched. False if that has found something.
@@ -224,9 +228,9 @@ impl<'a> Running<'a> {
                 if let Some(instance) = &instance {
                     self.wait_for(instance.descriptor(), Source::Rings(index), EventFlags::ET);
                 }
-                // What was told to the former rings, the new ones don't know.
-                target.arming.disarm();
             }
+            // What was told to the former rings, the new ones don't know; nor do the same after the device has joined anew.
+            target.arming.disarm();
             let same_removal = match (&known.removal, &removal) {
                 (Some(known), Some(removal)) => Arc::ptr_eq(known, removal),
                 (None, None) => true,

@@ -15,9 +15,14 @@ const TRY_AGAIN: u32 = 64;
 /// A budget below this is nothing: looking once takes longer.
 const LEAST: Duration = Duration::from_micros(1);
 
+/// The longest round, whatever it finds: what else there is to look at (deadlines, events) waits for its end.
+const LONGEST_ROUND: Duration = Duration::from_millis(1);
+
 /// One time of spinning.
 pub(super) struct Round {
     until: Option<Instant>,
+    /// Its end at the latest; set when it first finds something.
+    end: Option<Instant>,
     budget: Duration,
     found: usize,
 }
@@ -38,7 +43,7 @@ impl Spin {
         }
         let budget = if self.budget < LEAST { Duration::ZERO } else { self.budget };
         let until = (!budget.is_zero()).then(|| Instant::now() + budget);
-        Round { until, budget, found: 0 }
+        Round { until, end: None, budget, found: 0 }
     }
 
     /// It paid if anything was found: then the next time may be longer, else it is shorter.
@@ -57,9 +62,16 @@ impl Round {
     /// So many answers were found: what finds something, goes on.
     pub(super) fn found(&mut self, count: usize) {
         if count > 0 {
+            let now = Instant::now();
+            let end = *self.end.get_or_insert(now + LONGEST_ROUND.max(self.budget));
             self.found += count;
-            self.until = Some(Instant::now() + self.budget);
+            self.until = Some((now + self.budget).min(end));
         }
+    }
+
+    /// Whether it found things until it reached its bound.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.end.is_some() && self.until == self.end && !self.goes_on()
     }
 }
 
@@ -77,13 +89,28 @@ mod tests {
             spin.end(&round);
         }
         assert!((10..100).contains(&spun), "{spun}");
-        let mut round = Round { until: Some(Instant::now()), budget: LEAST, found: 0 };
+        let mut round = Round { until: Some(Instant::now()), end: None, budget: LEAST, found: 0 };
         for _ in 0..10 {
             round.found(1);
             spin.budget = spin.budget.max(LEAST);
             spin.end(&round);
         }
         assert_eq!(spin.budget, spin.limit);
+    }
+
+    #[test]
+    fn a_round_that_always_finds_something_ends_too() {
+        /// What a busy machine may make of a millisecond or ten.
+        const GENEROUS: Duration = Duration::from_secs(5);
+        for limit in [Duration::from_micros(20), Duration::from_millis(10)] {
+            let mut round = Spin::new(limit).begin();
+            let began = Instant::now();
+            round.found(1);
+            while round.goes_on() {
+                round.found(1);
+                assert!(began.elapsed() < GENEROUS, "it goes on for ever");
+            }
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The whole of offload against devices whose every answer the test decides.
 
 mod asynchronous;
+mod corners;
 mod failover;
 mod many_devices;
 mod processes;

@@ -336,11 +336,9 @@ impl Instance for EmulatedInstance {
         let (state, epoch) = self.seen();
         // While the device is not up there is nothing to poll but its dummies; its next state rings again.
         let followed = if state == State::Up { epoch == inner.epoch } else { inner.slots.in_flight() == 0 };
-        if followed && !inner.responses.has_some(&self.memory) {
-            return true;
-        }
-        self.memory.set_sleeping(false);
-        false
+        // "I sleep" stays said also if there is something: another thread may sleep already, and the device may be about to
+        // look whether it is to ring for what we have just seen. It rings in vain once at most.
+        followed && !inner.responses.has_some(&self.memory)
     }
 
     fn end_wait(&self) {

@@ -305,6 +305,16 @@ fn a_doorbell_is_rung_for_who_sleeps_and_a_removal_is_noticed_by_its_descriptor(
     assert!(!instance.prepare_wait(), "something is there");
     assert_eq!(poll(&instance).len(), 1);
 
+    // A device that has answered looks only afterwards whether it is to ring; a thread that sleeps already relies on it.
+    instance.submit(&request(), Tag(1)).unwrap();
+    let taken = device.take().unwrap();
+    assert!(instance.prepare_wait());
+    device.answer(&taken, &[1; 32]).unwrap();
+    assert!(!instance.prepare_wait(), "something is there");
+    assert_ne!(device.word(layout::user::SLEEPING), 0);
+    assert_eq!(poll(&instance).len(), 1);
+    instance.end_wait();
+
     instance.submit(&request(), Tag(2)).unwrap();
     let removal = instance.removal_descriptor().unwrap();
     assert!(!instance.notice_removal());
