@@ -1,15 +1,17 @@
 //! Who waits is woken by what he waits for, whoever else waits, polls or submits at the same time. Deadlines are far away here,
 //! so a wake-up that is lost shows.
 
-use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use hotspare_device::drivers::emulated::instant::InstantEngine;
 use hotspare_device::stats::Counter;
 use hotspare_device::stats::Counter::Software;
 
-use super::rig::{Mode, Rig, eventually, is_right, request, worth_polling};
-use crate::{Completion, Offload};
+use super::rig::{Mode, Rig, eventually, is_right, request, wake, worth_polling};
+use crate::{Completion, Offload, Ticket};
 
 /// What a busy machine may add to a wake-up.
 const PROMPT: Duration = Duration::from_secs(3);
@@ -107,6 +109,71 @@ fn waiting_threads_and_woken_owners_share_a_device_and_nobody_is_forgotten() {
     });
     assert!(began.elapsed() < 4 * LONG, "{:?}", began.elapsed());
     assert_eq!(rig.sum().value(Software), 0, "no deadline was missed");
+}
+
+/// Submits a request whose owner submits the next one as it is woken, in the loop's own thread, and so on. All tickets go to `tickets`.
+fn link(offload: &Arc<Offload>, left: u32, tickets: &Sender<Ticket>) {
+    let next = Mutex::new((left > 0).then(|| (offload.clone(), tickets.clone())));
+    let go_on = move || {
+        if let Some((offload, tickets)) = next.lock().unwrap().take() {
+            link(&offload, left - 1, &tickets);
+        }
+    };
+    // Who no longer waits for them has failed already.
+    let _ = tickets.send(offload.submit(request(4), wake(go_on)));
+}
+
+#[test]
+fn a_device_that_rings_only_if_it_is_told_to_wakes_the_loop_for_each_request() {
+    const LINKS: u32 = 500;
+    let rig = Rig::new(0);
+    // Longer than the loop spins: it sleeps before each answer.
+    let delay = Duration::from_micros(300);
+    let socket = rig.directory.join("run/hotspare-emulator/0000:aa:00.0.sock");
+    let engine = InstantEngine::start_with_delay(&socket, delay).unwrap();
+    let mut config = rig.config();
+    config.set("deadline_ms", "10000").unwrap();
+    let offload = Arc::new(Offload::new(config));
+    offload.execute(request(4)).unwrap();
+    rig.until(Counter::ActiveDevices, 1);
+    let (sender, tickets) = std::sync::mpsc::channel();
+    link(&offload, LINKS - 1, &sender);
+    // None is waited for before all were submitted: who waits polls, and the loop would not have to.
+    let all: Vec<_> = (0..LINKS)
+        .map(|_| tickets.recv_timeout(PROMPT).expect("the owner of the one before is woken"))
+        .collect();
+    for ticket in all {
+        assert!(is_right(4, &ticket.wait().unwrap()));
+    }
+    assert_eq!(rig.sum().value(Counter::DeadlinesMissed), 0);
+    offload.close();
+    drop(engine);
+}
+
+#[test]
+fn what_comes_after_a_waiting_thread_has_left_wakes_the_loop() {
+    let rig = Rig::new(0);
+    let socket = rig.directory.join("run/hotspare-emulator/0000:aa:00.0.sock");
+    let engine = InstantEngine::start_with_delay(&socket, Duration::from_millis(2)).unwrap();
+    let mut config = rig.config();
+    config.set("deadline_ms", "10000").unwrap();
+    let offload = Offload::new(config);
+    offload.execute(request(4)).unwrap();
+    rig.until(Counter::ActiveDevices, 1);
+    for _ in 0..200 {
+        std::thread::scope(|scope| {
+            let waiter = scope.spawn(|| offload.execute(request(4)).unwrap());
+            std::thread::sleep(Duration::from_millis(1));
+            // Answered after the other: it is the loop's, though the waiting thread has told the device not to ring.
+            let (woken, completion) = worth_polling();
+            let mut ticket = offload.submit(request(4), completion);
+            woken.recv_timeout(PROMPT).unwrap();
+            assert!(matches!(ticket.poll(), Poll::Ready(Ok(output)) if is_right(4, &output)));
+            assert!(is_right(4, &waiter.join().unwrap()));
+        });
+    }
+    offload.close();
+    drop(engine);
 }
 
 #[test]
