@@ -78,7 +78,9 @@ impl Batch<'_> {
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
         match self.core.take() {
-            Some(core) if core.home.is_here() => core.ring(self.rung),
+            Some(core) if core.home.is_here() => {
+                core.ring(self.rung);
+            }
             Some(core) => process::forget(core),
             None => {}
         }
