@@ -32,11 +32,12 @@ fn run(mode: Mode) {
     let setup = Setup::new(mode, seed);
     let place = Place::new(&setup);
     place.warm_up();
-    // With it comes the one descriptor of all contexts that have callbacks.
-    let theirs = Arc::clone(&place);
-    let first = WaitContext::with_callback();
-    drop(Job::start(&first, move || theirs.perform(Work::Rsa)));
-    drop(first);
+    // With the first pause comes the one descriptor of all contexts that have callbacks.
+    eventually("a job is paused", || {
+        let theirs = Arc::clone(&place);
+        let first = WaitContext::with_callback();
+        matches!(Job::start(&first, move || theirs.perform(Work::Rsa)), Progress::Paused(_))
+    });
     let before = descriptors();
     let mut given_up = 0;
     for _ in 0..ROUNDS {
