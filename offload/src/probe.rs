@@ -13,7 +13,7 @@ use crate::wait;
 
 /// How long a device has for all known-answer requests together. Generous: a device that just came back is cold, and the
 /// machine may be busy; a device that is merely slow shows that later.
-const PROBE_TIME: Duration = Duration::from_millis(250);
+const PROBE_TIME: Duration = Duration::from_millis(500);
 
 /// How long to wait for room in a device's ring before looking again.
 const ROOM_PAUSE: Duration = Duration::from_micros(100);

@@ -111,6 +111,9 @@ impl Turmoil<'_> {
                 let abruptly = random.below(2) == 0;
                 let seed = random.number();
                 let closed = self.gate.write().unwrap();
+                if !abruptly {
+                    until_ours_sleep();
+                }
                 let child = fork(|| self.child(Random::new(seed, 0), abruptly));
                 drop(closed);
                 wait_for(child);
@@ -120,15 +123,46 @@ impl Turmoil<'_> {
         forks
     }
 
-    /// What a child does: an operation in a world of its parent's, and one in a world of its own.
+    /// What a child does: an operation in a world of its parent's; and, if it does not leave abruptly, one in a world of its own.
     fn child(&self, mut random: Random, abruptly: bool) {
         must("in a child", random.choose(&self.worlds).operate(&mut random));
-        must("in a child's own world", self.orders.fresh_world()).operate(&mut random).unwrap();
         if !abruptly {
+            must("in a child's own world", self.orders.fresh_world()).operate(&mut random).unwrap();
             // SAFETY: ends this process, by way of OpenSSL's clean-up.
             unsafe { libc::exit(0) };
         }
     }
+}
+
+/// Waits until Hotspare's own threads sleep. A child that loads a module, or leaves by `exit`, takes the lock of the dynamic loader, and with
+/// glibc 2.36 it finds it held for ever if a thread held it at the fork (tried, without Hotspare: `dlopen` in such a child hangs). A
+/// thread that starts or ends takes that lock.
+fn until_ours_sleep() {
+    let is_busy = |stat: String| {
+        let name_and_state =
+            stat.rsplit_once(')').map(|(name, rest)| (name.contains("(hotspare-"), rest.starts_with(" S")));
+        name_and_state == Some((true, false))
+    };
+    let any_busy = || {
+        let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("stat")).ok()).any(is_busy)
+    };
+    let deadline = Instant::now() + CHILD_LIMIT;
+    while any_busy() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// What the threads of a process are at, as far as the system tells.
+fn threads_of(process: libc::pid_t) -> String {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten().flatten();
+    let read = |path: std::path::PathBuf| std::fs::read_to_string(path).unwrap_or_default().trim().to_owned();
+    tasks
+        .map(|task| {
+            let [name, place, call] = ["comm", "wchan", "syscall"].map(|file| read(task.path().join(file)));
+            format!("\n  {name}: {place}: {call}")
+        })
+        .collect()
 }
 
 /// Runs `work` in a child, which leaves by `_exit` if that does not.
@@ -152,7 +186,7 @@ fn wait_for(child: libc::pid_t) {
     // SAFETY: waits for our own child; `status` is valid for writing.
     while unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } == 0 {
         if Instant::now() > deadline {
-            fail(&format!("the child {child} hangs"));
+            fail(&format!("the child {child} hangs:{}", threads_of(child)));
         }
         std::thread::sleep(Duration::from_millis(1));
     }
