@@ -134,10 +134,20 @@ impl<'a> Running<'a> {
 
     fn run(mut self) {
         let mut events = Vec::with_capacity(EVENTS);
+        let mut looked = Instant::now();
         while !self.handle.stop.load(Ordering::Acquire) {
             let is_busy = self.spin();
-            // However busy the rings keep us, deadlines and events are looked at.
+            // However busy the rings keep us, deadlines and events are looked at, though not every time: that is a system call. A
+            // doorbell that rang meanwhile is still there when we come to look.
             let patience = if is_busy || !self.is_quiet() { Some(&NOTHING) } else { None };
+            if patience.is_some() {
+                let now = Instant::now();
+                if now.saturating_duration_since(looked) < spin::LONGEST_ROUND {
+                    self.handle.sleep.end();
+                    continue;
+                }
+                looked = now;
+            }
             events.clear();
             // An interrupted or failed wait is a short one: we look again.
             let spare = rustix::buffer::spare_capacity(&mut events);

@@ -16,7 +16,7 @@ const TRY_AGAIN: u32 = 64;
 const LEAST: Duration = Duration::from_micros(1);
 
 /// The longest round, whatever it finds: what else there is to look at (deadlines, events) waits for its end.
-const LONGEST_ROUND: Duration = Duration::from_millis(1);
+pub(super) const LONGEST_ROUND: Duration = Duration::from_millis(1);
 
 /// One time of spinning.
 pub(super) struct Round {
