@@ -6,7 +6,7 @@ use std::sync::Arc;
 use once_cell::race::OnceBox;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use crate::request::{Curve, InvalidRequest, MontgomeryCurve};
+use crate::request::{Curve, InvalidRequest, MontgomeryCurve, check_length};
 
 /// The numbers of an RSA key, big-endian. `modulus` has no leading zero byte.
 #[derive(Zeroize, ZeroizeOnDrop)]
@@ -230,14 +230,6 @@ fn check_rsa(key: &RsaKey) -> Result<(), InvalidRequest> {
         }
     }
     Ok(())
-}
-
-fn check_length(what: &'static str, bytes: &[u8], wanted: usize) -> Result<(), InvalidRequest> {
-    if bytes.len() == wanted {
-        Ok(())
-    } else {
-        Err(InvalidRequest::Length { what, length: bytes.len(), wanted })
-    }
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ pub mod bytes;
 pub mod class;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod curve;
 pub mod drivers;
 pub mod events;
 pub mod files;

@@ -10,6 +10,7 @@ mod event_loop;
 mod health;
 mod known_answers;
 mod ledger;
+mod polling;
 mod probe;
 mod process;
 mod router;
